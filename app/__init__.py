@@ -1,0 +1,1 @@
+"""Sluice: the ingestion gateway in front of a self-hosted Prefect."""

@@ -1,0 +1,263 @@
+"""Loan applications and their documents: registration, arrival, what was read, legal status changes.
+
+Every function works in the caller's transaction and locks the application before its documents, so
+that two documents finished at the same moment agree on which of them was last.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import audit
+from app.changes import application_changed
+from app.encryption import Keyring
+from app.errors import Conflict, NotFound
+from app.models import (
+    APPLICATION_MOVES,
+    Application,
+    ApplicationStatus,
+    Document,
+    DocumentStatus,
+    Extraction,
+    new_id,
+)
+from app.s3_events import ObjectEvent, is_later
+
+_BEING_READ = (DocumentStatus.RECEIVED, DocumentStatus.VERIFYING)
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """Who applies. Stored encrypted; never logged, never given to Prefect."""
+
+    name: str
+    email: str
+    date_of_birth: date | None = None
+
+
+async def register(
+    session: AsyncSession, keyring: Keyring, application_id: str, applicant: Applicant
+) -> tuple[Application, bool]:
+    """Create the application, or replace its applicant; returns it and whether it is new."""
+    created = await _ensure(session, application_id)
+    application = await lock(session, application_id)
+    if applicant_of(keyring, application) != applicant:
+        content = {**asdict(applicant), "date_of_birth": _iso(applicant.date_of_birth)}
+        application.applicant = keyring.encrypt_json(content, context=_applicant_context(application_id))
+        action = "application.registered" if created else "application.updated"
+        audit.record(session, actor="loan-app", action=action, subject=f"application:{application_id}")
+        await application_changed(session, application_id)
+        await session.refresh(application)
+    return application, created
+
+
+def applicant_of(keyring: Keyring, application: Application) -> Applicant | None:
+    """The applicant in clear, or None while the loan app has not registered one."""
+    if application.applicant is None:
+        return None
+    content = keyring.decrypt_json(application.applicant, context=_applicant_context(application.id))
+    born = content["date_of_birth"]
+    return Applicant(content["name"], content["email"], date.fromisoformat(born) if born else None)
+
+
+async def lock(session: AsyncSession, application_id: str) -> Application:
+    """The application's row, held until the transaction ends. Raises NotFound."""
+    application = await session.get(Application, application_id, with_for_update=True, populate_existing=True)
+    if application is None:
+        raise NotFound(
+            f"There is no application {application_id}. Register it with PUT /v1/applications/{application_id}."
+        )
+    return application
+
+
+async def receive_document(
+    session: AsyncSession, event: ObjectEvent, *, application_id: str, kind: str
+) -> Document | None:
+    """Record an uploaded object once; returns it when it is new and is to be read, else None.
+
+    An upload for an application nobody registered is kept under that id: the loan app may be later than
+    S3. A newer version of the same key supersedes the older one, in whatever order they are announced.
+    """
+    await _ensure(session, application_id)
+    application = await lock(session, application_id)
+    values = {
+        "id": new_id(),
+        "application_id": application_id,
+        "kind": kind,
+        "bucket": event.bucket,
+        "key": event.key,
+        "object_version": event.object_version,
+        "version_id": event.version_id,
+        "etag": event.etag,
+        "sequencer": event.sequencer,
+        "size": event.size,
+        "status": DocumentStatus.RECEIVED,
+    }
+    new = insert(Document).values(values).on_conflict_do_nothing().returning(Document)
+    document = await session.scalar(new)
+    if document is None:
+        return None
+    await _supersede(session, document)
+    audit.record(
+        session,
+        actor="sns",
+        action="document.received",
+        subject=f"document:{document.id}",
+        application=application_id,
+        superseded=document.status is DocumentStatus.SUPERSEDED,
+    )
+    if application.status is ApplicationStatus.AWAITING_DOCUMENT:
+        _move(application, ApplicationStatus.VERIFYING)
+    await application_changed(session, application_id)
+    return None if document.status is DocumentStatus.SUPERSEDED else document
+
+
+async def _supersede(session: AsyncSession, document: Document) -> None:
+    same_key = select(Document).where(
+        Document.bucket == document.bucket,
+        Document.key == document.key,
+        Document.id != document.id,
+        Document.status != DocumentStatus.SUPERSEDED,
+    )
+    for other in await session.scalars(same_key.with_for_update()):
+        older = other if is_later(document.sequencer, than=other.sequencer) else document
+        older.status = DocumentStatus.SUPERSEDED
+
+
+async def begin_verification(session: AsyncSession, document_id: uuid.UUID) -> Document:
+    """Mark the document as being read. A superseded one keeps its status and is not to be read."""
+    document, _ = await _locked(session, document_id)
+    if document.status is DocumentStatus.RECEIVED:
+        document.status = DocumentStatus.VERIFYING
+        await application_changed(session, document.application_id)
+    return document
+
+
+async def record_extraction(
+    session: AsyncSession,
+    keyring: Keyring,
+    document_id: uuid.UUID,
+    *,
+    fields: Mapping[str, Any],
+    checks: Sequence[Mapping[str, Any]],
+    recommendation: str,
+    engine: Mapping[str, Any],
+) -> None:
+    """Keep what was read; the application goes to review when none of its documents is left to read."""
+    document, application = await _locked(session, document_id)
+    values = {
+        "fields": keyring.encrypt_json(dict(fields), context=f"extraction:{document_id}"),
+        "checks": [dict(check) for check in checks],
+        "recommendation": recommendation,
+        "engine": dict(engine),
+        "created_at": func.now(),
+    }
+    await session.execute(
+        insert(Extraction)
+        .values(document_id=document_id, **values)
+        .on_conflict_do_update(index_elements=["document_id"], set_=values)
+    )
+    await _finish(session, document, application, DocumentStatus.VERIFIED, reason=None)
+
+
+async def record_unreadable(
+    session: AsyncSession, document_id: uuid.UUID, *, status: DocumentStatus, reason: str
+) -> None:
+    """Keep why the document could not be read, in a sentence for the applicant; a person looks at it."""
+    document, application = await _locked(session, document_id)
+    await _finish(session, document, application, status, reason=reason)
+
+
+async def verification_failed(session: AsyncSession, document_id: uuid.UUID, reason: str) -> None:
+    """The document's run ended without a result: a person looks. Changes nothing once it was read."""
+    document, application = await _locked(session, document_id)
+    if document.status in _BEING_READ:
+        await _finish(session, document, application, DocumentStatus.UNREADABLE, reason=reason)
+
+
+async def verification_restarted(session: AsyncSession, document_id: uuid.UUID) -> None:
+    """The document's run was replayed: it is to be read again."""
+    document, application = await _locked(session, document_id)
+    if document.status in {DocumentStatus.UNREADABLE, DocumentStatus.REJECTED}:
+        document.status, document.reason = DocumentStatus.RECEIVED, None
+        await application_changed(session, application.id)
+
+
+def extracted_fields(keyring: Keyring, extraction: Extraction) -> dict[str, Any]:
+    """The extraction's fields in clear, by field type."""
+    fields: dict[str, Any] = keyring.decrypt_json(
+        extraction.fields, context=f"extraction:{extraction.document_id}"
+    )
+    return fields
+
+
+async def _finish(
+    session: AsyncSession,
+    document: Document,
+    application: Application,
+    status: DocumentStatus,
+    *,
+    reason: str | None,
+) -> None:
+    if document.status is DocumentStatus.SUPERSEDED:
+        return
+    document.status, document.reason = status, reason
+    document.verified_at = func.now()
+    audit.record(
+        session,
+        actor="document-verification",
+        action=f"document.{status}",
+        subject=f"document:{document.id}",
+        application=application.id,
+    )
+    await session.flush()
+    waiting = exists().where(Document.application_id == application.id, Document.status.in_(_BEING_READ))
+    if application.status is ApplicationStatus.VERIFYING and not await session.scalar(select(waiting)):
+        _move(application, ApplicationStatus.IN_REVIEW)
+    await application_changed(session, application.id)
+
+
+def decide(application: Application, status: ApplicationStatus) -> None:
+    """Move a locked application as a decision says. Raises Conflict for a move that is not legal."""
+    _move(application, status)
+
+
+def _move(application: Application, status: ApplicationStatus) -> None:
+    if status not in APPLICATION_MOVES[application.status]:
+        raise Conflict(f"Application {application.id} is {application.status} and cannot become {status}.")
+    application.status = status
+
+
+async def _ensure(session: AsyncSession, application_id: str) -> bool:
+    new = insert(Application).values(
+        id=application_id, status=ApplicationStatus.AWAITING_DOCUMENT, version=1
+    )
+    created = await session.scalar(new.on_conflict_do_nothing().returning(Application.id))
+    return created is not None
+
+
+async def _locked(session: AsyncSession, document_id: uuid.UUID) -> tuple[Document, Application]:
+    application_id = await session.scalar(
+        select(Document.application_id).where(Document.id == document_id)
+    )
+    if application_id is None:
+        raise NotFound(f"There is no document {document_id}.")
+    application = await lock(session, application_id)
+    document = await session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
+    return document, application
+
+
+def _applicant_context(application_id: str) -> str:
+    return f"applicant:{application_id}"
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

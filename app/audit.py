@@ -1,0 +1,98 @@
+"""The audit trail: append-only entries, sealed into a hash chain afterwards.
+
+An entry is written in the transaction of what it describes, so neither exists without the other. The
+chain is made later, in batches, by whoever holds the sealer's lock: a chain computed inside each
+transaction would make every writer wait for the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Sessions
+from app.models import AuditEntry
+
+GENESIS = bytes(32)
+_SEALER_LOCK = 0x5EA1
+_BATCH = 1_000
+
+
+def record(session: AsyncSession, *, actor: str, action: str, subject: str, **detail: Any) -> None:
+    """Add an entry to the caller's transaction. `detail` holds ids and outcomes, never personal data."""
+    session.add(AuditEntry(actor=actor, action=action, subject=subject, detail=detail))
+
+
+def entry_hash(previous: bytes, position: int, entry: AuditEntry) -> bytes:
+    """SHA-256 over the previous hash and the entry's canonical JSON."""
+    content = {
+        "position": position,
+        "sequence": entry.sequence,
+        "at": entry.at.isoformat(),
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": entry.detail,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(previous + canonical.encode()).digest()
+
+
+async def seal(sessions: Sessions) -> int:
+    """Seal one batch of committed entries; returns how many. Zero when another sealer is at work.
+
+    A transaction may commit after a later sequence was sealed, so the chain's order is the order of
+    sealing (`position`), not of `sequence`.
+    """
+    async with sessions.begin() as session:
+        if not await session.scalar(select(func.pg_try_advisory_xact_lock(_SEALER_LOCK))):
+            return 0
+        last = await session.scalar(
+            select(AuditEntry)
+            .where(AuditEntry.position.is_not(None))
+            .order_by(AuditEntry.position.desc())
+            .limit(1)
+        )
+        position, previous = (last.position or 0, last.hash or GENESIS) if last else (0, GENESIS)
+        unsealed = select(AuditEntry).where(AuditEntry.position.is_(None)).order_by(AuditEntry.sequence)
+        entries = (await session.scalars(unsealed.limit(_BATCH))).all()
+        for entry in entries:
+            position += 1
+            entry.position, entry.previous_hash = position, previous
+            entry.hash = previous = entry_hash(previous, position, entry)
+        return len(entries)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What walking the chain found. `broken_at` is the first position that does not fit, or None."""
+
+    sealed: int
+    unsealed: int
+    broken_at: int | None
+
+
+async def verify(sessions: Sessions) -> Verification:
+    """Walk the chain from its start and recompute every hash."""
+    async with sessions() as session:
+        unsealed = await session.scalar(
+            select(func.count()).select_from(AuditEntry).where(AuditEntry.position.is_(None))
+        )
+        sealed, previous = 0, GENESIS
+        chain = select(AuditEntry).where(AuditEntry.position.is_not(None)).order_by(AuditEntry.position)
+        stream = await session.stream_scalars(chain.execution_options(yield_per=_BATCH))
+        async for entry in stream:
+            fits = (
+                entry.position == sealed + 1
+                and entry.previous_hash == previous
+                and entry.hash == entry_hash(previous, sealed + 1, entry)
+            )
+            if not fits:
+                return Verification(sealed, unsealed or 0, broken_at=sealed + 1)
+            sealed, previous = sealed + 1, entry.hash or GENESIS
+        return Verification(sealed, unsealed or 0, broken_at=None)

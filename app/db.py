@@ -1,0 +1,104 @@
+"""The database: engine, sessions, naming convention, and the connection that listens.
+
+Transactions are visible where they happen: `async with sessions.begin() as session:` commits at the
+end of the block, and an answer is sent only after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from app.errors import DatabaseUnavailable
+from app.settings import DatabaseSettings
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+class Base(DeclarativeBase):
+    """Every constraint has a predictable name, so that a migration can drop it by name."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def create_engine(settings: DatabaseSettings, application_name: str = "sluice") -> AsyncEngine:
+    """An engine that gives up on its own: a stuck statement or a full pool becomes a 503."""
+    return create_async_engine(
+        settings.url.get_secret_value(),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.pool_timeout_seconds,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": settings.pool_timeout_seconds,
+            "server_settings": {
+                "application_name": application_name,
+                "statement_timeout": str(int(settings.statement_timeout_seconds * 1000)),
+                "idle_in_transaction_session_timeout": "30000",
+            },
+        },
+    )
+
+
+def session_factory(engine: AsyncEngine) -> Sessions:
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+_HEALING_SQLSTATES = {"08", "40", "53", "57"}
+"""Classes of SQLSTATE that heal by themselves: connection lost, deadlock or serialization failure, out of
+resources, server starting or shutting down (PostgreSQL manual, appendix A)."""
+
+
+def unavailable(error: BaseException) -> DatabaseUnavailable | None:
+    """The 503 for an error that means the database could not be asked, or None for a bug of ours.
+
+    A lost connection or a full pool is trouble that passes; a broken constraint or a wrong statement is
+    not, and must not be retried for ever.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        lost = isinstance(cause, DBAPIError) and cause.connection_invalidated
+        if lost or isinstance(cause, PoolTimeoutError | OSError):
+            return DatabaseUnavailable("The database cannot be reached in time. Send it again later.")
+        if (getattr(cause, "sqlstate", None) or "")[:2] in _HEALING_SQLSTATES:
+            return DatabaseUnavailable("The database is restarting or overloaded. Send it again later.")
+        cause = cause.__cause__
+    return None
+
+
+@asynccontextmanager
+async def listen(
+    settings: DatabaseSettings, channel: str, on_payload: Callable[[str], None]
+) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A connection of its own that calls `on_payload` for each NOTIFY on `channel` while the block runs.
+
+    A NOTIFY is a hint, never a guarantee: whoever listens also polls, and treats the start of the
+    block as "anything may have changed".
+    """
+    url = settings.url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://")
+    connection = await asyncpg.connect(url, timeout=settings.pool_timeout_seconds)
+
+    def callback(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        on_payload(str(payload))
+
+    try:
+        await connection.add_listener(channel, callback)
+        yield connection
+    finally:
+        await connection.close(timeout=2)

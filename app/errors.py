@@ -1,0 +1,147 @@
+"""The exception tree. Every error a caller can meet is one of these classes.
+
+Each class fixes what the caller sees: problem type, title and HTTP status (RFC 9457), and whether
+trying again can help. The message says what was wrong and what to do; it never holds a secret or
+personal data. The status matters most to SNS, which retries 5xx and never retries 4xx: a class is
+`retryable` when the trouble is ours, and only then is its status 503.
+
+    SluiceError
+    ├── BadRequest (400)        Malformed, NotAnSnsMessage
+    ├── Unauthenticated (401)
+    ├── Forbidden (403)         SignatureInvalid, SignatureVersionTooLow, TopicNotAllowed, MessageTooOld,
+    │                           SubscriptionRefused, RoleMissing
+    ├── NotFound (404)
+    ├── Conflict (409)          DecisionNotPossible, DecisionConflict, IdempotencyKeyReused
+    ├── PayloadTooLarge (413)
+    ├── Unprocessable (422)
+    ├── Misconfigured           never reaches a caller: stops the start
+    ├── DecryptionFailed (500)
+    └── Unavailable (503)       DatabaseUnavailable, CertificateUnavailable, PrefectUnavailable, …
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class SluiceError(Exception):
+    """Base of every error with a meaning to a caller. `detail` is one or two plain sentences."""
+
+    slug: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, **extensions: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.extensions = extensions
+
+    @classmethod
+    def type_uri(cls) -> str:
+        """The problem type, stable for ever; described under the same slug in docs/problems.md."""
+        return f"urn:sluice:problem:{cls.slug}"
+
+
+class BadRequest(SluiceError):
+    slug, title, status = "bad-request", "The request is malformed", 400
+
+
+class Malformed(BadRequest):
+    slug, title = "malformed", "The content cannot be parsed"
+
+
+class NotAnSnsMessage(BadRequest):
+    slug, title = "not-an-sns-message", "The body is not an SNS message"
+
+
+class Unauthenticated(SluiceError):
+    slug, title, status = "unauthenticated", "No valid credentials", 401
+
+
+class Forbidden(SluiceError):
+    slug, title, status = "forbidden", "Not allowed", 403
+
+
+class SignatureInvalid(Forbidden):
+    slug, title = "signature-invalid", "The signature does not verify"
+
+
+class SignatureVersionTooLow(Forbidden):
+    slug, title = "signature-version-too-low", "The topic demands a newer signature version"
+
+
+class TopicNotAllowed(Forbidden):
+    slug, title = "topic-not-allowed", "The topic is not on the allow-list"
+
+
+class MessageTooOld(Forbidden):
+    slug, title = "message-too-old", "The message was sent too long ago"
+
+
+class SubscriptionRefused(Forbidden):
+    slug, title = "subscription-refused", "SNS does not accept the subscription token"
+
+
+class RoleMissing(Forbidden):
+    slug, title = "role-missing", "The API key's role does not allow this"
+
+
+class NotFound(SluiceError):
+    slug, title, status = "not-found", "Not found", 404
+
+
+class Conflict(SluiceError):
+    slug, title, status = "conflict", "In conflict with the current state", 409
+
+
+class DecisionNotPossible(Conflict):
+    slug, title = "decision-not-possible", "The application cannot be decided now"
+
+
+class DecisionConflict(Conflict):
+    slug, title = "decision-conflict", "Another decision was made first"
+
+
+class IdempotencyKeyReused(Conflict):
+    slug, title = "idempotency-key-reused", "The idempotency key was used for different content"
+
+
+class PayloadTooLarge(SluiceError):
+    slug, title, status = "payload-too-large", "The request body is too large", 413
+
+
+class Unprocessable(SluiceError):
+    slug, title, status = "unprocessable", "The content is not valid", 422
+
+
+class Misconfigured(SluiceError):
+    """A setting or routes file that cannot work. Raised before anything is served."""
+
+    slug, title = "misconfigured", "The configuration is not valid"
+
+
+class DecryptionFailed(SluiceError):
+    """Stored personal data that no configured key opens: a key was removed, or the value was moved or changed."""
+
+    slug, title = "decryption-failed", "Stored data cannot be decrypted"
+
+
+class Unavailable(SluiceError):
+    slug, title, status, retryable = "unavailable", "Temporarily unavailable", 503, True
+
+
+class DatabaseUnavailable(Unavailable):
+    slug, title = "database-unavailable", "The database cannot be reached"
+
+
+class CertificateUnavailable(Unavailable):
+    slug, title = "certificate-unavailable", "The signing certificate cannot be fetched"
+
+
+class PrefectUnavailable(Unavailable):
+    slug, title = "prefect-unavailable", "Prefect cannot be reached"
+
+
+class ObjectStoreUnavailable(Unavailable):
+    slug, title = "object-store-unavailable", "The object store cannot be reached"

@@ -1,0 +1,337 @@
+"""The tables, their states, and which moves between states are legal."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Enum,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7 (RFC 9562 section 5.7): sorts by creation, so index inserts stay at the right edge."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return uuid.UUID(int=value)
+
+
+class NotificationOutcome(StrEnum):
+    ROUTED = "routed"
+    DUPLICATE = "duplicate"
+    """A new message about events that were all known already."""
+    UNMATCHED = "unmatched"
+    TEST_EVENT = "test_event"
+    CONFIRMED = "confirmed"
+    UNSUBSCRIBED = "unsubscribed"
+    REJECTED = "rejected"
+
+
+class ApplicationStatus(StrEnum):
+    AWAITING_DOCUMENT = "awaiting_document"
+    VERIFYING = "verifying"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    DENIED = "denied"
+
+
+class DocumentStatus(StrEnum):
+    RECEIVED = "received"
+    VERIFYING = "verifying"
+    VERIFIED = "verified"
+    UNREADABLE = "unreadable"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+class DecisionOutcome(StrEnum):
+    APPROVE = "approve"
+    DENY = "deny"
+    MORE_INFORMATION = "more_information"
+
+
+class RunCause(StrEnum):
+    """What a run was made for; with the cause's id and the route it is unique."""
+
+    DOCUMENT = "document"
+    DECISION = "decision"
+    OBJECT = "object"
+    MESSAGE = "message"
+
+
+class RunState(StrEnum):
+    """`ACCEPTED` and `DEAD` are ours; the rest are Prefect's StateType, by Prefect's names."""
+
+    ACCEPTED = "ACCEPTED"
+    DEAD = "DEAD"
+    SCHEDULED = "SCHEDULED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CRASHED = "CRASHED"
+    CANCELLED = "CANCELLED"
+
+
+class EmailStatus(StrEnum):
+    SENDING = "sending"
+    """Claimed by a sender. If it stays so, the sender died and nobody knows whether it was sent."""
+    SENT = "sent"
+
+
+class Role(StrEnum):
+    LOAN_APP = "loan-app"
+    UNDERWRITER = "underwriter"
+    OPERATOR = "operator"
+
+
+TERMINAL_RUN_STATES = frozenset(
+    {RunState.DEAD, RunState.COMPLETED, RunState.FAILED, RunState.CRASHED, RunState.CANCELLED}
+)
+UNSUCCESSFUL_RUN_STATES = TERMINAL_RUN_STATES - {RunState.COMPLETED}
+FOLLOWED_RUN_STATES = frozenset(RunState) - TERMINAL_RUN_STATES - {RunState.ACCEPTED}
+"""The states in which a run is Prefect's, and its next state is learnt from Prefect."""
+
+APPLICATION_MOVES: dict[ApplicationStatus, frozenset[ApplicationStatus]] = {
+    ApplicationStatus.AWAITING_DOCUMENT: frozenset({ApplicationStatus.VERIFYING}),
+    ApplicationStatus.VERIFYING: frozenset({ApplicationStatus.IN_REVIEW}),
+    ApplicationStatus.IN_REVIEW: frozenset(
+        {ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.APPROVED, ApplicationStatus.DENIED}
+    ),
+    ApplicationStatus.APPROVED: frozenset(),
+    ApplicationStatus.DENIED: frozenset(),
+}
+"""From each status, where an application may go. A terminal status never changes."""
+
+
+def _enum(kind: type[StrEnum], name: str) -> Enum:
+    """Text with a CHECK: readable in psql, and a wrong value cannot be stored."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+_timestamp = DateTime(timezone=True)
+
+
+class Notification(Base):
+    """One message from SNS, as it was received."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (UniqueConstraint("topic_arn", "message_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    topic_arn: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    """SNS's own word: Notification, SubscriptionConfirmation or UnsubscribeConfirmation."""
+    envelope: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[NotificationOutcome] = mapped_column(_enum(NotificationOutcome, "outcome"))
+    sent_at: Mapped[datetime] = mapped_column(_timestamp)
+    received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+
+
+class Application(Base):
+    """A loan application, known by the loan app's own id."""
+
+    __tablename__ = "applications"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    applicant: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Encrypted JSON. None when a document arrived before the loan app registered the application."""
+    status: Mapped[ApplicationStatus] = mapped_column(
+        _enum(ApplicationStatus, "status"), default=ApplicationStatus.AWAITING_DOCUMENT
+    )
+    version: Mapped[int] = mapped_column(BigInteger, default=1)
+    created_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+
+
+class Document(Base):
+    """One version of one uploaded object."""
+
+    __tablename__ = "documents"
+    __table_args__ = (UniqueConstraint("bucket", "key", "object_version"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+    bucket: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    object_version: Mapped[str] = mapped_column(Text)
+    """S3's version id, or etag and sequencer where the bucket is not versioned."""
+    version_id: Mapped[str | None] = mapped_column(Text)
+    etag: Mapped[str | None] = mapped_column(Text)
+    sequencer: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes, as S3 announced them."""
+    content_type: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[DocumentStatus] = mapped_column(
+        _enum(DocumentStatus, "status"), default=DocumentStatus.RECEIVED
+    )
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it is unreadable or rejected, in a sentence the applicant can act on."""
+    received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    verified_at: Mapped[datetime | None] = mapped_column(_timestamp)
+
+
+class Extraction(Base):
+    """What was read from a document. Reading it again replaces the row."""
+
+    __tablename__ = "extractions"
+
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), primary_key=True)
+    fields: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted JSON: field type to value, confidence, source, alternatives."""
+    checks: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    recommendation: Mapped[str] = mapped_column(Text)
+    engine: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """Names and versions of what read it, and the seconds each step took."""
+    created_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+
+
+class Decision(Base):
+    """An underwriter's decision, recorded once per sender's idempotency key."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (UniqueConstraint("source", "idempotency_key"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+    source: Mapped[str] = mapped_column(Text)
+    idempotency_key: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[DecisionOutcome] = mapped_column(_enum(DecisionOutcome, "outcome"))
+    reasons: Mapped[list[str]] = mapped_column(JSONB)
+    conditions: Mapped[list[str]] = mapped_column(JSONB)
+    decided_by: Mapped[str] = mapped_column(Text)
+    decided_at: Mapped[datetime] = mapped_column(_timestamp)
+    received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    applied_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    """When the underwriting-decision flow moved the application; None while it has not."""
+
+
+class Email(Base):
+    """One email per cause: the row is claimed before sending, so a second run cannot send it again."""
+
+    __tablename__ = "emails"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    decision_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("decisions.id"), unique=True)
+    template: Mapped[str] = mapped_column(Text)
+    status: Mapped[EmailStatus] = mapped_column(_enum(EmailStatus, "status"))
+    claimed_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    sent_at: Mapped[datetime | None] = mapped_column(_timestamp)
+
+
+class Run(Base):
+    """One cause on one route: the outbox entry until Prefect knows it, its projection afterwards."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("cause_kind", "cause_id", "route"),
+        Index("ix_runs_due", "priority", "next_attempt_at", postgresql_where=text("state = 'ACCEPTED'")),
+        Index(
+            "ix_runs_followed",
+            "id",
+            postgresql_where=text("state IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    cause_kind: Mapped[RunCause] = mapped_column(_enum(RunCause, "cause_kind"))
+    cause_id: Mapped[str] = mapped_column(Text)
+    route: Mapped[str] = mapped_column(Text)
+    application_id: Mapped[str | None] = mapped_column(ForeignKey("applications.id"), index=True)
+    deployment: Mapped[str] = mapped_column(Text)
+    """`flow/deployment`, as Prefect writes it."""
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """Ids only: they are stored and shown by Prefect."""
+    work_queue: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(JSONB)
+    priority: Mapped[int] = mapped_column(default=100)
+    """Lower goes first."""
+    state: Mapped[RunState] = mapped_column(_enum(RunState, "state"), default=RunState.ACCEPTED)
+    state_name: Mapped[str] = mapped_column(Text, default="Accepted")
+    """Prefect's name beside its type: Late, AwaitingRetry, TimedOut …"""
+    state_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    """Prefect's timestamp of that state. A state with an earlier one is never applied."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Creations Prefect has refused. Prefect being unreachable costs none."""
+    next_attempt_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    leased_until: Mapped[datetime | None] = mapped_column(_timestamp)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    flow_run_id: Mapped[uuid.UUID | None] = mapped_column(unique=True)
+    replays: Mapped[int] = mapped_column(default=0)
+    previous_flow_runs: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    accepted_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    dispatched_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    started_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    ended_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    version: Mapped[int] = mapped_column(BigInteger, default=1)
+
+    @property
+    def idempotency_key(self) -> str:
+        """What makes Prefect create this attempt's flow run once, however often it is asked."""
+        return str(self.id) if self.replays == 0 else f"{self.id}:{self.replays}"
+
+
+class AuditEntry(Base):
+    """Who did what to which subject. Append-only; sealed into a hash chain afterwards."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (
+        Index("ix_audit_log_unsealed", "sequence", postgresql_where=text("position IS NULL")),
+        Index("ix_audit_log_subject", "subject", "sequence"),
+    )
+
+    sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.clock_timestamp())
+    actor: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    previous_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class ApiKey(Base):
+    """A caller's key, known only by its SHA-256."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    role: Mapped[Role] = mapped_column(_enum(Role, "role"))
+    label: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    expires_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    last_used_at: Mapped[datetime | None] = mapped_column(_timestamp)

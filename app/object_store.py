@@ -1,0 +1,109 @@
+"""S3: presigned uploads that the loan app's client makes itself, and reads for the flows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.errors import NotFound, ObjectStoreUnavailable
+from app.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket"}
+
+
+class ObjectMissing(NotFound):
+    slug, title = "object-missing", "The object is not in the bucket"
+
+
+@dataclass(frozen=True)
+class UploadSlot:
+    """A form that lets its holder upload one object. `fields` go before the file in the multipart body."""
+
+    url: str
+    fields: dict[str, str]
+    key: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    data: bytes
+    size: int
+    """Bytes in the bucket; `data` is shorter when the object is larger than the reader allowed."""
+    etag: str
+    content_type: str
+
+
+class ObjectStore:
+    """The bucket named by the settings. boto3 blocks, so every call runs in a thread."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        self._settings = settings
+        config = Config(
+            signature_version="s3v4",
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard", "max_attempts": 3},
+            # Stand-ins have no wildcard DNS name for their buckets.
+            s3={"addressing_style": "path" if settings.endpoint_url else "virtual"},
+        )
+        self._client: S3Client = boto3.client(
+            "s3", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config
+        )
+
+    async def upload_slot(self, key: str, content_type: str) -> UploadSlot:
+        """A presigned POST for exactly this key and content type, limited in size by S3's own policy.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+        """
+        lifetime = self._settings.upload_expires_seconds
+        conditions: list[Any] = [
+            {"Content-Type": content_type},
+            ["content-length-range", 1, self._settings.upload_max_bytes],
+        ]
+        form = await asyncio.to_thread(
+            self._client.generate_presigned_post,
+            self._settings.bucket,
+            key,
+            Fields={"Content-Type": content_type},
+            Conditions=conditions,
+            ExpiresIn=lifetime,
+        )
+        expires_at = datetime.now(UTC) + timedelta(seconds=lifetime)
+        return UploadSlot(form["url"], dict(form["fields"]), key, expires_at)
+
+    async def read(self, bucket: str, key: str, version_id: str | None, *, max_bytes: int) -> StoredObject:
+        """The object's first `max_bytes` bytes.
+
+        Raises ObjectMissing, or ObjectStoreUnavailable for trouble that passes.
+        """
+        return await asyncio.to_thread(self._read, bucket, key, version_id, max_bytes)
+
+    def _read(self, bucket: str, key: str, version_id: str | None, max_bytes: int) -> StoredObject:
+        version: Any = {"VersionId": version_id} if version_id else {}
+        try:
+            response = self._client.get_object(Bucket=bucket, Key=key, **version)
+            with response["Body"] as body:
+                data = body.read(max_bytes)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _MISSING:
+                raise ObjectMissing("The object is not in the bucket: deleted, or never stored.") from error
+            raise ObjectStoreUnavailable(f"S3 answered {_code(error)} to GetObject.") from error
+        except (BotoCoreError, OSError) as error:
+            raise ObjectStoreUnavailable(f"S3 cannot be reached ({type(error).__name__}).") from error
+        return StoredObject(
+            data, response["ContentLength"], response["ETag"].strip('"'), response.get("ContentType", "")
+        )
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "an error")

@@ -1,0 +1,216 @@
+"""Every setting, typed and grouped, read once from the environment and passed in.
+
+Each group is read from variables with its own prefix, so `SnsSettings.topics` is `SLUICE_SNS_TOPICS`.
+Nothing here has a default that opens a door: an unset allow-list allows nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _from_commas_or_json(value: Any) -> Any:
+    """Accept `a,b` as well as JSON, since environment variables are typed by hand."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith(("[", "{")):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _topics(value: Any) -> Any:
+    value = _from_commas_or_json(value)
+    return {arn: {} for arn in value} if isinstance(value, list) else value
+
+
+class TopicPolicy(BaseModel):
+    """What one allow-listed SNS topic must satisfy."""
+
+    model_config = {"extra": "forbid"}
+
+    min_signature_version: Literal[1, 2] = 1
+    max_age_seconds: int = Field(default=3_900, gt=0)
+    """SNS retries for up to 3,600 s; five minutes more allow for clock skew."""
+
+
+StrList = Annotated[list[str], NoDecode, BeforeValidator(_from_commas_or_json)]
+SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_from_commas_or_json)]
+Topics = Annotated[dict[str, TopicPolicy], NoDecode, BeforeValidator(_topics)]
+
+
+def _group(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=f"SLUICE_{prefix}", env_ignore_empty=True, extra="ignore")
+
+
+class HttpSettings(BaseSettings):
+    """The gateway's own HTTP server."""
+
+    model_config = _group("HTTP_")
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body_bytes: int = 1_048_576
+    """An SNS message is at most 256 KiB, escaped in an envelope."""
+    shutdown_seconds: float = 8.0
+    """How long requests in flight may take after SIGTERM."""
+
+
+class DatabaseSettings(BaseSettings):
+    """The gateway's PostgreSQL database (never Prefect's)."""
+
+    model_config = _group("DATABASE_")
+
+    url: SecretStr = SecretStr("postgresql+asyncpg://sluice@127.0.0.1:5432/sluice")
+    pool_size: int = 10
+    pool_timeout_seconds: float = 5.0
+    """How long a request waits for a free connection before it answers 503."""
+    statement_timeout_seconds: float = 10.0
+
+
+class SnsSettings(BaseSettings):
+    """Which SNS topics may send, and how their certificates are fetched."""
+
+    model_config = _group("SNS_")
+
+    topics: Topics = {}
+    """Exact topic ARNs, separated by commas, or a JSON object from ARN to policy."""
+    extra_certificate_origins: StrList = []
+    """Origins such as `http://127.0.0.1:4100` trusted to serve signing certificates beside AWS's own.
+    For tests and local stand-ins only: whoever controls the origin can forge every message."""
+    certificate_timeout_seconds: float = 5.0
+    endpoint_url: str | None = None
+    """Where ConfirmSubscription is called; unset means AWS in the topic's own region."""
+
+
+class S3Settings(BaseSettings):
+    """The bucket applicants upload to. Credentials come from boto3's own chain."""
+
+    model_config = _group("S3_")
+
+    bucket: str = "sluice-documents"
+    region: str = "us-east-1"
+    endpoint_url: str | None = None
+    upload_max_bytes: int = 15 * 1024 * 1024
+    upload_content_types: StrList = ["image/jpeg", "image/png"]
+    upload_expires_seconds: int = 900
+
+
+class PrefectSettings(BaseSettings):
+    """The Prefect API the dispatcher creates flow runs in."""
+
+    model_config = _group("PREFECT_")
+
+    api_url: str = "http://127.0.0.1:4200/api"
+    api_key: SecretStr | None = None
+    """For Prefect Cloud (Bearer)."""
+    auth_string: SecretStr | None = None
+    """`user:password` for a server with PREFECT_SERVER_API_AUTH_STRING (Basic)."""
+    timeout_seconds: float = 30.0
+
+
+class DispatcherSettings(BaseSettings):
+    """How accepted runs are handed to Prefect."""
+
+    model_config = _group("DISPATCHER_")
+
+    enabled: bool = True
+    """Run the dispatcher inside `sluice serve`."""
+    batch_size: int = Field(default=25, ge=1, le=100)
+    lease_seconds: float = 60.0
+    poll_seconds: float = 1.0
+    max_attempts: int = 10
+
+
+class ProjectionSettings(BaseSettings):
+    """How Prefect's states are followed."""
+
+    model_config = _group("PROJECTION_")
+
+    enabled: bool = True
+    """Run the follower inside `sluice serve`."""
+    poll_seconds: float = 2.0
+
+
+class RoutesSettings(BaseSettings):
+    model_config = _group("ROUTES_")
+
+    file: Path | None = None
+    """A TOML file of routes; unset means the loan routes that come with the package."""
+
+
+class DecisionSettings(BaseSettings):
+    """Who may send underwriting decisions by signed webhook."""
+
+    model_config = _group("DECISIONS_")
+
+    webhook_secrets: SecretList = []
+    """Standard Webhooks secrets (`whsec_…`), newest first; several while rotating."""
+    tolerance_seconds: int = 300
+
+
+class UnderwritingSettings(BaseSettings):
+    """The underwriting tool that is told when a document has been read. Unset: the review queue only."""
+
+    model_config = _group("UNDERWRITING_")
+
+    url: str | None = None
+    webhook_secret: SecretStr | None = None
+    timeout_seconds: float = 15.0
+
+
+class MailSettings(BaseSettings):
+    """How applicants are told."""
+
+    model_config = _group("MAIL_")
+
+    transport: Literal["smtp", "ses"] = "smtp"
+    sender: str = "Loan Desk <loans@example.com>"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = 25
+    smtp_starttls: bool = False
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    ses_region: str = "us-east-1"
+    ses_endpoint_url: str | None = None
+    timeout_seconds: float = 20.0
+
+
+class EncryptionSettings(BaseSettings):
+    """Keys for personal data at rest (AES-256-GCM)."""
+
+    model_config = _group("ENCRYPTION_")
+
+    keys: SecretList = []
+    """`id:base64-of-32-bytes`, newest first. The first encrypts; all decrypt."""
+
+
+class LogSettings(BaseSettings):
+    model_config = _group("LOG_")
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseModel):
+    """All groups. Built once at start; tests build their own."""
+
+    model_config = {"frozen": True}
+
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    sns: SnsSettings = Field(default_factory=SnsSettings)
+    s3: S3Settings = Field(default_factory=S3Settings)
+    prefect: PrefectSettings = Field(default_factory=PrefectSettings)
+    dispatcher: DispatcherSettings = Field(default_factory=DispatcherSettings)
+    projection: ProjectionSettings = Field(default_factory=ProjectionSettings)
+    routes: RoutesSettings = Field(default_factory=RoutesSettings)
+    decisions: DecisionSettings = Field(default_factory=DecisionSettings)
+    underwriting: UnderwritingSettings = Field(default_factory=UnderwritingSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    encryption: EncryptionSettings = Field(default_factory=EncryptionSettings)
+    log: LogSettings = Field(default_factory=LogSettings)

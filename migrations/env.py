@@ -1,0 +1,41 @@
+"""Run migrations: one at a time across all processes, and never waiting long for a lock.
+
+A migration that waits for a lock makes everything behind it wait too, so it gives up after a few
+seconds and can be run again. Forward only: each is compatible with the release that is running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from app import models
+from app.db import create_engine
+from app.settings import DatabaseSettings
+
+_MIGRATION_LOCK = 0x51C3
+
+
+def _run(connection: Connection) -> None:
+    connection.execute(text("SET lock_timeout = '5s'"))
+    connection.execute(text("SET statement_timeout = '60s'"))
+    connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    connection.commit()
+    context.configure(
+        connection=connection, target_metadata=models.Base.metadata, transaction_per_migration=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _main() -> None:
+    settings = context.config.attributes.get("database") or DatabaseSettings()
+    engine = create_engine(settings, application_name="sluice-migrate")
+    async with engine.connect() as connection:
+        await connection.run_sync(_run)
+    await engine.dispose()
+
+
+asyncio.run(_main())
