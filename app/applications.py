@@ -29,7 +29,7 @@ from app.models import (
     Extraction,
     new_id,
 )
-from app.s3_events import ObjectEvent, is_later
+from app.s3_events import ObjectEvent, later
 
 _BEING_READ = (DocumentStatus.RECEIVED, DocumentStatus.VERIFYING)
 
@@ -72,10 +72,14 @@ async def lock(session: AsyncSession, application_id: str) -> Application:
     """The application's row, held until the transaction ends. Raises NotFound."""
     application = await session.get(Application, application_id, with_for_update=True, populate_existing=True)
     if application is None:
-        raise NotFound(
-            f"There is no application {application_id}. Register it with PUT /v1/applications/{application_id}."
-        )
+        raise unknown(application_id)
     return application
+
+
+def unknown(application_id: str) -> NotFound:
+    """The error for an application nobody registered, saying what to do."""
+    path = f"/v1/applications/{application_id}"
+    return NotFound(f"There is no application {application_id}. Register it with PUT {path} first.")
 
 
 async def receive_document(
@@ -128,7 +132,7 @@ async def _supersede(session: AsyncSession, document: Document) -> None:
         Document.status != DocumentStatus.SUPERSEDED,
     )
     for other in await session.scalars(same_key.with_for_update()):
-        older = other if is_later(document.sequencer, than=other.sequencer) else document
+        older = other if later(document.sequencer or "", other.sequencer or "") else document
         older.status = DocumentStatus.SUPERSEDED
 
 

@@ -6,7 +6,7 @@ end of the block, and an answer is sent only after it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -83,22 +83,38 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
 
 
 @asynccontextmanager
+async def dedicated(settings: DatabaseSettings, name: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A connection outside the pool, for what lasts longer than a transaction: to listen, or hold a lock.
+
+    PostgreSQL notices within some 5 s that the machine at our end is gone, and ends the session.
+    """
+    url = settings.url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://")
+    keepalives = {"tcp_keepalives_idle": "2", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "3"}
+    connection = await asyncpg.connect(
+        url,
+        timeout=settings.pool_timeout_seconds,
+        server_settings={"application_name": name, **keepalives},
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=2)
+
+
+@asynccontextmanager
 async def listen(
-    settings: DatabaseSettings, channel: str, on_payload: Callable[[str], None]
+    settings: DatabaseSettings, callbacks: Mapping[str, Callable[[str], None]]
 ) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """A connection of its own that calls `on_payload` for each NOTIFY on `channel` while the block runs.
+    """A connection of its own that calls a channel's callback with each NOTIFY while the block runs.
 
     A NOTIFY is a hint, never a guarantee: whoever listens also polls, and treats the start of the
     block as "anything may have changed".
     """
-    url = settings.url.get_secret_value().replace("postgresql+asyncpg://", "postgresql://")
-    connection = await asyncpg.connect(url, timeout=settings.pool_timeout_seconds)
 
-    def callback(_connection: object, _pid: int, _channel: str, payload: object) -> None:
-        on_payload(str(payload))
+    def deliver(_connection: object, _pid: int, channel: str, payload: object) -> None:
+        callbacks[channel](str(payload))
 
-    try:
-        await connection.add_listener(channel, callback)
+    async with dedicated(settings, "sluice-listen") as connection:
+        for channel in callbacks:
+            await connection.add_listener(channel, deliver)
         yield connection
-    finally:
-        await connection.close(timeout=2)

@@ -109,7 +109,7 @@ async def _earlier(session: AsyncSession, new: NewDecision) -> Decision | None:
     )
 
 
-def standing_decision(application_id: str) -> Select[tuple[Decision]]:
+def standing_decision(application_id: str) -> Select[Decision]:
     """The decision that binds the application: a final one, or one whose run has not applied it yet.
 
     A request for more information no longer stands once it was applied: the next round is open.

@@ -68,7 +68,7 @@ class Keyring:
         key = self._keys.get(key_id)
         if key is None:
             raise errors.DecryptionFailed(
-                f"The stored value needs the encryption key {key_id!r}. Add it back to SLUICE_ENCRYPTION_KEYS."
+                f"The stored value needs encryption key {key_id!r}. Add it back to SLUICE_ENCRYPTION_KEYS."
             )
         try:
             return key.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], header + context.encode())

@@ -122,7 +122,7 @@ class Misconfigured(SluiceError):
 
 
 class DecryptionFailed(SluiceError):
-    """Stored personal data that no configured key opens: a key was removed, or the value was moved or changed."""
+    """Stored personal data that no configured key opens: the key is gone, or the value was changed."""
 
     slug, title = "decryption-failed", "Stored data cannot be decrypted"
 

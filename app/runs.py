@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -99,9 +99,11 @@ async def claim(session: AsyncSession, *, limit: int, lease: timedelta) -> list[
         .order_by(Run.priority, Run.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        .scalar_subquery()
+        .cte("due")  # a plain subquery may be run twice by the planner, and then leases too many
     )
-    leased = update(Run).where(Run.id.in_(due)).values(leased_until=func.now() + lease).returning(Run)
+    leased = (
+        update(Run).where(Run.id.in_(select(due.c.id))).values(leased_until=func.now() + lease).returning(Run)
+    )
     return sorted(await session.scalars(leased), key=lambda run: (run.priority, run.next_attempt_at))
 
 
@@ -111,6 +113,25 @@ async def seconds_until_due(session: AsyncSession) -> float | None:
     seconds = func.extract("epoch", func.min(at) - func.now())
     waiting = await session.scalar(select(seconds).where(Run.state == RunState.ACCEPTED))
     return None if waiting is None else max(0.0, float(waiting))
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How full the queue is."""
+
+    waiting: int
+    oldest_waiting_seconds: float
+    unfinished: dict[RunState, int]
+    """Runs by state, all but the completed ones."""
+
+
+async def depth(session: AsyncSession) -> Depth:
+    """Count what is not finished, and tell how long the oldest accepted run has waited."""
+    by_state = select(Run.state, func.count()).where(Run.state != RunState.COMPLETED).group_by(Run.state)
+    unfinished = dict((await session.execute(by_state)).all())
+    age = func.extract("epoch", func.now() - func.min(Run.accepted_at))
+    oldest = await session.scalar(select(age).where(Run.state == RunState.ACCEPTED))
+    return Depth(unfinished.get(RunState.ACCEPTED, 0), float(oldest or 0), unfinished)
 
 
 async def created(session: AsyncSession, run: Run, flow_run_id: uuid.UUID) -> bool:
@@ -148,12 +169,12 @@ async def refused(
 
 
 async def release(session: AsyncSession, runs: Iterable[Run]) -> None:
-    """Give claimed runs back untried, costing no attempt: Prefect could not be asked."""
-    await session.execute(
-        update(Run)
-        .where(Run.id.in_([run.id for run in runs]), Run.state == RunState.ACCEPTED)
-        .values(leased_until=None)
-    )
+    """Give claimed runs back untried, costing no attempt: Prefect could not be asked.
+
+    One whose lease ran out meanwhile may be another dispatcher's now, and stays with it.
+    """
+    ours = tuple_(Run.id, Run.leased_until).in_([(run.id, run.leased_until) for run in runs])
+    await session.execute(update(Run).where(ours, Run.state == RunState.ACCEPTED).values(leased_until=None))
 
 
 async def _settle(session: AsyncSession, run: Run, **values: Any) -> bool:
@@ -210,6 +231,37 @@ async def apply_state(
     )
     run = await session.scalar(statement)
     if run is not None:
+        await run_changed(session, run.id, run.application_id)
+    return run
+
+
+async def never_created(session: AsyncSession, flow_run_id: uuid.UUID) -> Run | None:
+    """Accept again, under the same key, a run whose flow run Prefect reported and does not have.
+
+    Only while no state of it has ever been seen, and not before 10 s have passed: a copy of Prefect's
+    database may lag. Returns the run, or None when nothing was changed.
+    """
+    statement = (
+        update(Run)
+        .where(
+            Run.flow_run_id == flow_run_id,
+            Run.state_at.is_(None),
+            Run.dispatched_at < func.now() - timedelta(seconds=10),
+        )
+        .values(
+            state=RunState.ACCEPTED,
+            state_name="Accepted",
+            flow_run_id=None,
+            dispatched_at=None,
+            next_attempt_at=func.now(),
+            last_error="Prefect reported the flow run as created and does not have it.",
+            version=Run.version + 1,
+        )
+        .returning(Run)
+    )
+    run = await session.scalar(statement)
+    if run is not None:
+        await notify(session, DUE)
         await run_changed(session, run.id, run.application_id)
     return run
 

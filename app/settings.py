@@ -81,6 +81,7 @@ class SnsSettings(BaseSettings):
     """Exact topic ARNs, separated by commas, or a JSON object from ARN to policy."""
     extra_certificate_origins: StrList = []
     """Origins such as `http://127.0.0.1:4100` trusted to serve signing certificates beside AWS's own.
+    A path may follow, for a stand-in that serves them below one.
     For tests and local stand-ins only: whoever controls the origin can forge every message."""
     certificate_timeout_seconds: float = 5.0
     endpoint_url: str | None = None
@@ -121,6 +122,9 @@ class DispatcherSettings(BaseSettings):
     enabled: bool = True
     """Run the dispatcher inside `sluice serve`."""
     batch_size: int = Field(default=25, ge=1, le=100)
+    """Runs per call: beyond about 25 only the call's latency grows."""
+    calls_in_flight: int = Field(default=2, ge=1, le=16)
+    """Calls at the same time, so that Prefect works while we settle the last answer."""
     lease_seconds: float = 60.0
     poll_seconds: float = 1.0
     max_attempts: int = 10
@@ -170,6 +174,10 @@ class MailSettings(BaseSettings):
 
     transport: Literal["smtp", "ses"] = "smtp"
     sender: str = "Loan Desk <loans@example.com>"
+    creditor: str = "Example Lending, 1 Example Street, Springfield, IL 62701, telephone (217) 555-0100"
+    """Name, address and telephone, as an adverse action notice must give them (12 CFR 1002.9(a)(2))."""
+    creditor_regulator: str = "Federal Trade Commission, Equal Credit Opportunity, Washington, DC 20580"
+    """The agency that such a notice names: the one of the creditor's kind in 12 CFR 1002, appendix A."""
     smtp_host: str = "127.0.0.1"
     smtp_port: int = 25
     smtp_starttls: bool = False

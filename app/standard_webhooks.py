@@ -35,6 +35,17 @@ def new_secret() -> str:
     return _SECRET_PREFIX + base64.b64encode(random.token_bytes(32)).decode()
 
 
+def secret_key(secret: SecretStr) -> bytes:
+    """The bytes a configured secret stands for. Raises Misconfigured for one that cannot be used."""
+    try:
+        key = base64.b64decode(secret.get_secret_value().removeprefix(_SECRET_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        raise errors.Misconfigured("A webhook secret is not whsec_ followed by base64.") from None
+    if not 24 <= len(key) <= 64:
+        raise errors.Misconfigured(f"A webhook secret holds {len(key)} bytes; it must hold 24 to 64.")
+    return key
+
+
 def sign(secret: SecretStr, webhook_id: str, timestamp: datetime, body: bytes) -> dict[str, str]:
     """Return the three headers that go with `body`, sent at `timestamp` (aware, cut to the second).
 
@@ -44,7 +55,7 @@ def sign(secret: SecretStr, webhook_id: str, timestamp: datetime, body: bytes) -
     if not _ID.fullmatch(webhook_id):
         raise ValueError("A webhook id is 1 to 255 printable ASCII characters without spaces or full stops.")
     seconds = str(int(timestamp.timestamp()))
-    signature = base64.b64encode(_digest(_key(secret), webhook_id, seconds, body)).decode()
+    signature = base64.b64encode(_digest(secret_key(secret), webhook_id, seconds, body)).decode()
     return {ID_HEADER: webhook_id, TIMESTAMP_HEADER: seconds, SIGNATURE_HEADER: f"v1,{signature}"}
 
 
@@ -63,23 +74,23 @@ def verify(
     """
     webhook_id = _header(headers, ID_HEADER, _ID)
     seconds = _header(headers, TIMESTAMP_HEADER, _TIMESTAMP)
-    signatures = [
-        signature
-        for version, _, signature in (part.partition(",") for part in headers.get(SIGNATURE_HEADER, "").split())
-        if version == "v1"
-    ]
+    # Signatures of other schemes, such as v1a, may stand beside ours.
+    parts = headers.get(SIGNATURE_HEADER, "").split()
+    signatures = [part.removeprefix("v1,") for part in parts if part.startswith("v1,")]
     if not signatures:
-        raise errors.Unauthenticated(f"The header {SIGNATURE_HEADER} holds no signature of the form v1,<base64>.")
+        raise errors.Unauthenticated(
+            f"The header {SIGNATURE_HEADER} holds no signature of the form v1,<base64>."
+        )
     if abs(now.timestamp() - int(seconds)) > tolerance_seconds:
         raise errors.SignatureInvalid(
             f"The {TIMESTAMP_HEADER} {seconds} is more than {tolerance_seconds} seconds from our clock "
             f"({int(now.timestamp())}). Sign each attempt anew and check the sender's clock."
         )
-    digests = [_digest(_key(secret), webhook_id, seconds, body) for secret in secrets]
+    digests = [_digest(secret_key(secret), webhook_id, seconds, body) for secret in secrets]
     # Every pair is compared, each in constant time, so that time tells nothing about the match.
     if not any([_matches(digest, signature) for digest in digests for signature in signatures]):  # noqa: C419
         raise errors.SignatureInvalid(
-            "No signature matches. Sign the exact bytes of the body, as id.timestamp.body, with the shared secret."
+            "No signature matches. Sign `id.timestamp.body` with the shared secret, the body byte for byte."
         )
     return webhook_id
 
@@ -89,7 +100,9 @@ def _header(headers: Mapping[str, str], name: str, shape: re.Pattern[str]) -> st
     if value is None:
         raise errors.Unauthenticated(f"The header {name} is missing. Sign the request by Standard Webhooks.")
     if not shape.fullmatch(value):
-        raise errors.Unauthenticated(f"The header {name} does not have the form Standard Webhooks prescribes.")
+        raise errors.Unauthenticated(
+            f"The header {name} does not have the form Standard Webhooks prescribes."
+        )
     return value
 
 
@@ -100,13 +113,3 @@ def _digest(key: bytes, webhook_id: str, seconds: str, body: bytes) -> bytes:
 def _matches(digest: bytes, signature: str) -> bool:
     expected = base64.b64encode(digest)
     return hmac.compare_digest(expected, signature.encode(errors="replace"))
-
-
-def _key(secret: SecretStr) -> bytes:
-    try:
-        key = base64.b64decode(secret.get_secret_value().removeprefix(_SECRET_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        raise errors.Misconfigured("A webhook secret is not whsec_ followed by base64.") from None
-    if not 24 <= len(key) <= 64:
-        raise errors.Misconfigured(f"A webhook secret holds {len(key)} bytes; it must hold 24 to 64.")
-    return key

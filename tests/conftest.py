@@ -1,20 +1,24 @@
-"""Fixtures shared by all tests: a real PostgreSQL, built by the real migrations, a database per test."""
+"""Fixtures shared by all tests: a real PostgreSQL, built by the real migrations."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
-from app import migrate
-from app.db import Sessions, create_engine, session_factory
+from app import migrate, models  # noqa: F401 (the models fill Base.metadata)
+from app.db import Base, Sessions, create_engine, session_factory
 from app.dev.postgres import EmbeddedPostgres
-from app.settings import DatabaseSettings
+from app.settings import DatabaseSettings, LogSettings
+from app.telemetry import configure_logging
 
-_TEMPLATE = "sluice_template"
-_names = count(1)
+# An unconfigured structlog draws tracebacks with all local variables, which takes seconds.
+configure_logging(LogSettings(level="WARNING"))
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("sluice", deadline=None)
+hypothesis.settings.load_profile("sluice")
 
 
 @pytest.fixture(scope="session")
@@ -25,24 +29,27 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres: EmbeddedPostgres) -> str:
-    """The name of a database at the newest migration, to be copied."""
-    postgres.create_database(_TEMPLATE)
-    migrate.upgrade(DatabaseSettings(url=SecretStr(postgres.url(_TEMPLATE))))
-    return _TEMPLATE
+def migrated(postgres: EmbeddedPostgres) -> DatabaseSettings:
+    """Settings of a database that the real migrations built."""
+    postgres.create_database("sluice")
+    settings = DatabaseSettings(url=SecretStr(postgres.url("sluice")))
+    migrate.upgrade(settings)
+    return settings
 
 
 @pytest.fixture
-def database(postgres: EmbeddedPostgres, migrated_template: str) -> DatabaseSettings:
-    """Settings of a fresh, migrated database for one test."""
-    name = f"test_{next(_names)}"
-    postgres.create_database(name, template=migrated_template)
-    return DatabaseSettings(url=SecretStr(postgres.url(name)))
+async def database(migrated: DatabaseSettings) -> DatabaseSettings:
+    """Settings of that database, emptied. Tests commit for real: a rollback would hide the bugs we fear."""
+    engine = create_engine(migrated)
+    async with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            await connection.execute(table.delete())
+    await engine.dispose()
+    return migrated
 
 
 @pytest.fixture
 async def sessions(database: DatabaseSettings) -> AsyncIterator[Sessions]:
-    """Sessions on that database. They commit for real: a rollback fixture would hide the bugs we fear."""
     engine = create_engine(database)
     yield session_factory(engine)
     await engine.dispose()

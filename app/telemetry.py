@@ -1,0 +1,78 @@
+"""Structured logs with secrets and personal data taken out, and the metrics.
+
+Every metric is described in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from app.settings import LogSettings
+
+NOTIFICATIONS = Counter("sluice_notifications", "SNS messages committed, by outcome.", ["outcome"])
+PROBLEMS = Counter("sluice_problems", "Requests answered with a problem, by its type.", ["problem"])
+DISPATCHED = Counter("sluice_dispatched", "Runs handed to Prefect, by route and result.", ["route", "result"])
+WAITING = Gauge("sluice_runs_waiting", "Runs accepted and not yet created in Prefect.")
+OLDEST_WAITING = Gauge("sluice_runs_oldest_waiting_seconds", "Age of the oldest run that waits.")
+UNFINISHED = Gauge("sluice_runs_unfinished", "Runs by state, the completed ones left out.", ["state"])
+LOOP_UP = Gauge("sluice_loop_up", "1 while the background loop works, 0 after it failed.", ["loop"])
+LOOP_FAILURES = Counter("sluice_loop_failures", "Rounds of a background loop that raised.", ["loop"])
+REQUEST_SECONDS = Histogram(
+    "sluice_request_seconds", "Seconds to answer a request.", ["method", "endpoint", "status"]
+)
+
+_SECRET_KEYS = frozenset(
+    {"authorization", "token", "secret", "password", "signature", "cookie", "api_key", "subscribe_url"}
+    | {"applicant", "name", "email", "date_of_birth", "address", "fields", "envelope", "body"}
+)
+
+
+def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Blank the values of keys that hold secrets or personal data, wherever a log call puts them."""
+    for key in event.keys() & _SECRET_KEYS:
+        event[key] = "[redacted]"
+    return event
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send all logs, ours and the libraries', to standard error in one format."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.format == "json"
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level)
+    # httpx and botocore log whole URLs at INFO and DEBUG, and presigned URLs are credentials.
+    for noisy in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

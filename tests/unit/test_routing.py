@@ -1,0 +1,206 @@
+"""The routes file: what matches, what it renders, and how a bad file is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import routing
+from app.errors import Misconfigured
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:uploads"
+OTHER_TOPIC = "arn:aws:sns:us-east-1:123456789012:other"
+
+SEGMENT = st.text(
+    st.characters(exclude_characters="/\x00", exclude_categories=["Cs"]), min_size=1, max_size=40
+)
+APPLICATION_IDS = st.from_regex(rf"\A{routing.APPLICATION_ID}\Z")
+
+S3_ROUTE = """
+[[route]]
+name = "scans"
+source = "s3"
+deployment = "scan/default"
+"""
+
+
+def matched(routes: routing.Routes, key: str, **changes: str) -> list[routing.Match]:
+    event = {"topic_arn": TOPIC, "event_name": "ObjectCreated:Put", "bucket": "documents"} | changes
+    return routes.for_object(key=key, **event)
+
+
+@given(application_id=APPLICATION_IDS, kind=SEGMENT, filename=SEGMENT)
+def test_an_uploaded_document_starts_its_verification(application_id: str, kind: str, filename: str) -> None:
+    [match] = matched(routing.shipped(), f"applications/{application_id}/{kind}/{filename}")
+
+    assert match.route.deployment == "document-verification/default"
+    assert match.captures == {"application_id": application_id, "kind": kind, "filename": filename}
+    assert match.route.render({**match.captures, "document_id": "d-1"}) == {"document_id": "d-1"}
+
+
+@given(segments=st.lists(SEGMENT, max_size=6))
+def test_a_capture_is_one_path_segment(segments: list[str]) -> None:
+    key = "/".join(["applications", *segments])
+    like_an_application = len(segments) == 3 and re.fullmatch(routing.APPLICATION_ID, segments[0])
+    assert bool(matched(routing.shipped(), key)) == bool(like_an_application)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "applications//license-front/a.jpg",
+        "applications/A-1/license-front/",
+        "applications/A-1/license-front/a/b.jpg",
+        "applications/../license-front/a.jpg",
+        "applications/A 1/license-front/a.jpg",
+        "applications/A-1\n/license-front/a.jpg",
+        f"applications/{'A' * 65}/license-front/a.jpg",
+        "Applications/A-1/license-front/a.jpg",
+        "x/applications/A-1/license-front/a.jpg",
+    ],
+)
+def test_other_keys_start_nothing(key: str) -> None:
+    assert matched(routing.shipped(), key) == []
+
+
+@pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "ObjectTagging:Put", "objectcreated:Put"])
+def test_only_the_event_it_names_starts_a_route(event_name: str) -> None:
+    key = "applications/A-1/license-front/a.jpg"
+    assert matched(routing.shipped(), key)
+    assert not matched(routing.shipped(), key, event_name=event_name)
+
+
+def test_topic_and_bucket_narrow_a_route() -> None:
+    routes = routing.load(S3_ROUTE + f'topic = "{TOPIC}"\nbucket = "documents"', "routes.toml")
+    assert matched(routes, "any/key")
+    assert not matched(routes, "any/key", topic_arn=OTHER_TOPIC)
+    assert not matched(routes, "any/key", bucket="elsewhere")
+
+
+def test_an_object_takes_every_route_that_matches() -> None:
+    routes = routing.load(S3_ROUTE + S3_ROUTE.replace("scans", "copies"), "routes.toml")
+    assert [match.route.name for match in matched(routes, "any/key")] == ["scans", "copies"]
+
+
+def test_a_decision_goes_first() -> None:
+    routes = routing.shipped()
+    [match] = routes.for_decision()
+    assert match.route.render({"decision_id": "d", "application_id": "a"}) == {"decision_id": "d"}
+    assert match.route.priority < matched(routes, "applications/A/k/f")[0].route.priority
+
+
+def test_a_message_on_a_topic_starts_its_route_and_no_other() -> None:
+    routes = routing.load(
+        f"""
+        [[route]]
+        name = "ledger"
+        source = "sns"
+        topic = "{TOPIC}"
+        deployment = "ledger/default"
+        work_queue = "slow"
+        tags = ["ledger"]
+        [route.parameters]
+        message = "{{message_id}}"
+        """,
+        "routes.toml",
+    )
+    [match] = routes.for_message(TOPIC)
+    assert (match.route.work_queue, match.route.tags) == ("slow", ("ledger",))
+    assert match.route.render({"message_id": "m-1"}) == {"message": "m-1"}
+    assert routes.for_message(OTHER_TOPIC) == []
+    assert matched(routes, "any/key") == []
+    assert routes.for_decision() == []
+
+
+def test_parameters_keep_their_types_and_shape() -> None:
+    routes = routing.load(
+        S3_ROUTE
+        + """
+        key = "scans/{batch}/{filename}"
+        [route.parameters]
+        source = "s3://{bucket}/{key}"
+        pages = 2
+        strict = true
+        scale = 1.5
+        options = { batch = "{batch}", names = ["{filename}", "fixed"] }
+        """,
+        "routes.toml",
+    )
+    [match] = matched(routes, "scans/b7/page.png")
+    values = {**match.captures, "bucket": "documents", "key": "scans/b7/page.png"}
+    assert match.route.render(values) == {
+        "source": "s3://documents/scans/b7/page.png",
+        "pages": 2,
+        "strict": True,
+        "scale": 1.5,
+        "options": {"batch": "b7", "names": ["page.png", "fixed"]},
+    }
+
+
+@given(captured=SEGMENT)
+def test_a_captured_brace_is_not_filled_again(captured: str) -> None:
+    routes = routing.load(S3_ROUTE + 'key = "scans/{name}"\nparameters = { name = "{name}" }', "routes.toml")
+    [match] = matched(routes, f"scans/{captured}")
+    assert match.route.render({**match.captures, "bucket": "secret"}) == {"name": captured}
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ('colour = "red"', "colour"),
+        ('event = "s3:ObjectCreated:*"', 'without "s3:"'),
+        ('topic = "uploads"', "an SNS topic's ARN"),
+        ('key = "a/{b}/{b}"', "already the name"),
+        ('key = "a/{bucket}"', "already the name"),
+        ('key = "a/{b}.jpg"', "one {capture} between slashes"),
+        ('key = "/a"', "between slashes"),
+        ('key = "a/{B}"', "between slashes"),
+        ('parameters = { x = "{nope}" }', '"{nope}"'),
+        ('parameters = { x = "{document_id}" }', '"{document_id}"'),
+        ('parameters = { x = ["{bucket} {"] }', "brace"),
+        ("parameters = { x = 2026-01-01 }", "JSON"),
+        ('parameters = { x = "\\u0000" }', "NUL"),
+        ('priority = "high"', "priority"),
+        ('tags = "one"', "tags"),
+    ],
+)
+def test_a_route_that_cannot_work_is_refused_with_file_line_route_and_reason(lines: str, reason: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        routing.load("# a comment\n" + S3_ROUTE + lines, "my-routes.toml")
+    assert caught.value.detail.startswith('my-routes.toml cannot be used. line 3, route "scans": ')
+    assert reason in caught.value.detail
+
+
+@pytest.mark.parametrize("line", ['key = "a"', 'bucket = "b"', 'event = "*"', f'topic = "{TOPIC}"'])
+def test_a_decision_route_cannot_be_narrowed_by_what_decisions_do_not_have(line: str) -> None:
+    with pytest.raises(Misconfigured, match='means nothing to a route with source "decision"'):
+        routing.load(S3_ROUTE.replace('"s3"', '"decision"') + line, "routes.toml")
+
+
+def test_every_bad_route_is_named_at_once() -> None:
+    text = (
+        S3_ROUTE + S3_ROUTE + S3_ROUTE.replace("scans", "Third!") + S3_ROUTE.replace("scan/default", "scan")
+    )
+    with pytest.raises(Misconfigured) as caught:
+        routing.load(text, "routes.toml")
+    assert 'line 7, route "scans": another route has this name' in caught.value.detail
+    assert 'line 12, route "Third!": name: must be' in caught.value.detail
+    assert 'line 17, route "scans": deployment: must be "flow/deployment"' in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[route]\n", "line 1"),
+        ("", "one or more"),
+        ("[route]\nname = 'a'", "one or more"),
+        (S3_ROUTE + "[extra]", "nothing else"),
+        ("route = [1]", "route number 1"),
+    ],
+)
+def test_a_file_that_is_no_routes_file_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(Misconfigured, match=reason):
+        routing.load(text, "routes.toml")
