@@ -148,7 +148,13 @@ async def open_upload(
     response_model=ApplicationView,
     responses={
         304: {"description": "The version that If-None-Match names is the current one."},
-        **responses(errors.Unauthenticated, errors.RoleMissing, errors.NotFound, errors.DatabaseUnavailable),
+        **responses(
+            errors.Unauthenticated,
+            errors.RoleMissing,
+            errors.NotFound,
+            errors.Unprocessable,
+            errors.DatabaseUnavailable,
+        ),
     },
 )
 async def read_status(

@@ -35,12 +35,15 @@ class Problem(BaseModel):
     instance: str
 
 
+_SCHEMA = Problem.model_json_schema()
+
+
 def responses(*problems: type[SluiceError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI descriptions of the problems an endpoint can answer, one example for each type."""
     described: dict[int | str, dict[str, Any]] = {}
     for problem in problems:
         answer = described.setdefault(
-            problem.status, {"model": Problem, "content": {CONTENT_TYPE: {"examples": {}}}}
+            problem.status, {"content": {CONTENT_TYPE: {"schema": _SCHEMA, "examples": {}}}}
         )
         answer["content"][CONTENT_TYPE]["examples"][problem.slug] = {
             "summary": problem.title,

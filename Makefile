@@ -1,0 +1,50 @@
+# `make help` lists what there is. Everything sets itself up: Python 3.11 or newer and make are enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## The whole main job, from upload to email, on this machine (ONCE=1: exit after it)
+	@$(BIN)/sluice demo $(if $(ONCE),--once)
+
+dev: $(INSTALLED) ## The embedded stack: PostgreSQL, Prefect, worker, S3, SNS, mail, gateway
+	@$(BIN)/sluice dev
+
+test: $(INSTALLED) ## All tests, on real PostgreSQL and a real Prefect server (ARGS=... for pytest)
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(INSTALLED) ## Style, types and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED) ## Bring the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(INSTALLED) ## Resolve pyproject.toml anew into the two lock files
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--override overrides.txt --no-emit-index-url --no-header --upgrade --quiet -o requirements.lock
+	grep '^uv==' requirements.lock | cut -d ' ' -f 1 | $(BIN)/uv pip compile - --universal --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --quiet -o installer.lock
+
+clean: ## Remove the environment and everything that was made
+	rm -rf .venv .sluice build dist *.egg-info .*_cache .hypothesis
+
+# uv installs in seconds what takes pip minutes; where it cannot reach the registry as pip is set up to, pip does.
+$(INSTALLED): pyproject.toml requirements.lock installer.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sluice needs Python 3.11 or newer; name one: make PYTHON=python3.12 …")'
+	@echo "Installing into .venv (once; the second time is instant) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r installer.lock
+	@UV_COMPILE_BYTECODE=1 $(BIN)/uv pip install --quiet --require-hashes --no-deps -r requirements.lock \
+		|| $(BIN)/python -m pip install --quiet --compile --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
