@@ -39,7 +39,7 @@ class Circuit:
         self._ask_again_at = time.monotonic() + seconds * random.uniform(0.5, 1.0)
 
     def succeeded(self) -> None:
-        if self.failures:
+        """Prefect has answered. Changes nothing while it is left alone: another call has just failed."""
+        if self.failures and self.seconds_left() == 0:
             log.info("prefect available again", loop=self.name, failures=self.failures)
-        self.failures = 0
-        self._ask_again_at = 0.0
+            self.failures = 0

@@ -87,8 +87,9 @@ async def _deliver(
         circuit.succeeded()
     for run in batch:
         answer = answers.get(run.idempotency_key)
-        if answer is not None:
-            await _settle(sessions, settings, run, answer)
+        if isinstance(answer, Refusal):
+            await _settle_refused(sessions, settings, run, answer)
+    await _settle_created(sessions, batch, answers)
     await _release(sessions, [run for run in batch if run.idempotency_key not in answers])
 
 
@@ -119,25 +120,33 @@ async def _read_back(prefect: PrefectClient, batch: Sequence[Run]) -> Mapping[st
         return {}
 
 
-async def _settle(
-    sessions: Sessions, settings: DispatcherSettings, run: Run, answer: uuid.UUID | Refusal
+async def _settle_created(
+    sessions: Sessions, batch: Sequence[Run], answers: Mapping[str, uuid.UUID | Refusal]
 ) -> None:
     async with sessions.begin() as session:
-        if isinstance(answer, uuid.UUID):
-            settled = await runs.created(session, run, answer)
-            result = "created"
-        else:
-            settled = await runs.refused(
-                session, run, answer.message, max_attempts=settings.max_attempts, permanent=answer.permanent
-            )
-            result = "refused"
-            if settled:
-                now = await session.get_one(Run, run.id)
-                await outcomes.run_changed_state(session, now)
-                result = "dead" if now.state is RunState.DEAD else result
-    if settled:
-        DISPATCHED.labels(run.route, result).inc()
-        log.info("dispatched", run=str(run.id), route=run.route, result=result)
+        # By application, as every other batch: else two of them could wait for each other's rows.
+        for run in sorted(batch, key=lambda run: run.application_id or ""):
+            flow_run_id = answers.get(run.idempotency_key)
+            if isinstance(flow_run_id, uuid.UUID) and await runs.created(session, run, flow_run_id):
+                _count(run, "created")
+
+
+async def _settle_refused(
+    sessions: Sessions, settings: DispatcherSettings, run: Run, refusal: Refusal
+) -> None:
+    async with sessions.begin() as session:
+        settled = await runs.refused(
+            session, run, refusal.message, max_attempts=settings.max_attempts, permanent=refusal.permanent
+        )
+        if settled:
+            now = await session.get_one(Run, run.id)
+            await outcomes.run_changed_state(session, now)
+            _count(run, "dead" if now.state is RunState.DEAD else "refused")
+
+
+def _count(run: Run, result: str) -> None:
+    DISPATCHED.labels(run.route, result).inc()
+    log.info("dispatched", run=str(run.id), route=run.route, result=result)
 
 
 async def _release(sessions: Sessions, claimed: Sequence[Run]) -> None:

@@ -17,42 +17,56 @@ from app.telemetry import LOOP_FAILURES, LOOP_UP
 
 log = structlog.get_logger()
 
+_LASTING_SECONDS = 5.0
 _MAX_BACKOFF_SECONDS = 30.0
 
 
 @dataclass
 class Loop:
-    """`body` is one round; set `wake` to start the next one before its sleep is over."""
+    """`body` is one round; set `wake` to start the next one before its sleep is over.
+
+    A body that lasts, such as one that listens, counts as working once it has run for a few seconds.
+    """
 
     name: str
     body: Callable[[], Awaitable[float]]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     failure: str | None = None
     """What the last round raised; None while the loop works."""
+    _failures: int = 0
 
     async def run(self) -> None:
         """Rounds for ever, until cancelled."""
-        failures = 0
         while True:
             self.wake.clear()
             try:
-                seconds = await self.body()
+                seconds = await self._round()
             except Exception as error:
-                failures += 1
-                backoff = min(_MAX_BACKOFF_SECONDS, 0.5 * 2**failures)
-                self._failed(error, backoff)
                 # Not to be woken: a stream of NOTIFYs must not undo the backoff.
-                await asyncio.sleep(backoff)
+                await asyncio.sleep(self._failed(error))
             else:
-                failures, self.failure = 0, None
-                LOOP_UP.labels(self.name).set(1)
+                self._works()
                 await _wait(self.wake, seconds)
 
-    def _failed(self, error: Exception, seconds: float) -> None:
+    async def _round(self) -> float:
+        lasting = asyncio.get_running_loop().call_later(_LASTING_SECONDS, self._works)
+        try:
+            return await self.body()
+        finally:
+            lasting.cancel()
+
+    def _works(self) -> None:
+        self._failures, self.failure = 0, None
+        LOOP_UP.labels(self.name).set(1)
+
+    def _failed(self, error: Exception) -> float:
+        self._failures += 1
         self.failure = type(error).__name__
+        backoff = min(_MAX_BACKOFF_SECONDS, 0.5 * 2**self._failures)
         LOOP_UP.labels(self.name).set(0)
         LOOP_FAILURES.labels(self.name).inc()
-        log.error("loop failed", loop=self.name, next_try_seconds=seconds, exc_info=error)
+        log.error("loop failed", loop=self.name, next_try_seconds=backoff, exc_info=error)
+        return backoff
 
 
 @asynccontextmanager

@@ -173,6 +173,8 @@ class PrefectClient:
     async def find_deployment(self, deployment: str) -> uuid.UUID:
         """The id of `flow/deployment`. Raises DeploymentMissing."""
         flow, _, name = deployment.partition("/")
+        if not flow or not name:
+            raise DeploymentMissing(deployment)
         path = f"/deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}"
         try:
             answer = await self._call("GET", path, _ID)

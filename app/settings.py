@@ -123,9 +123,10 @@ class DispatcherSettings(BaseSettings):
     """Run the dispatcher inside `sluice serve`."""
     batch_size: int = Field(default=25, ge=1, le=100)
     """Runs per call: beyond about 25 only the call's latency grows."""
-    calls_in_flight: int = Field(default=2, ge=1, le=16)
+    calls_in_flight: int = Field(default=4, ge=1, le=16)
     """Calls at the same time, so that Prefect works while we settle the last answer."""
-    lease_seconds: float = 60.0
+    lease_seconds: float = 30.0
+    """How long a run stays with a dispatcher that died. Creating it twice is safe: it has one key."""
     poll_seconds: float = 1.0
     max_attempts: int = 10
 

@@ -11,8 +11,8 @@ import asyncio
 from alembic import context
 from sqlalchemy import Connection, text
 
-from app import models
-from app.db import create_engine
+from app import models  # noqa: F401 (the models fill Base.metadata)
+from app.db import Base, create_engine
 from app.settings import DatabaseSettings
 
 _MIGRATION_LOCK = 0x51C3
@@ -23,9 +23,7 @@ def _run(connection: Connection) -> None:
     connection.execute(text("SET statement_timeout = '60s'"))
     connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
     connection.commit()
-    context.configure(
-        connection=connection, target_metadata=models.Base.metadata, transaction_per_migration=True
-    )
+    context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
 

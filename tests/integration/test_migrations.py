@@ -8,12 +8,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from app import migrate, models
-from app.db import Sessions
+from app import migrate
+from app.db import Base, Sessions
 
 
 def _differences(connection: Connection) -> list[Any]:
-    return list(compare_metadata(MigrationContext.configure(connection), models.Base.metadata))
+    return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
 async def test_the_migrated_schema_is_the_models_schema(sessions: Sessions) -> None:

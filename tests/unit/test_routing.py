@@ -19,6 +19,8 @@ SEGMENT = st.text(
 )
 APPLICATION_IDS = st.from_regex(rf"\A{routing.APPLICATION_ID}\Z")
 
+LOAN_ROUTES = routing.shipped()
+
 S3_ROUTE = """
 [[route]]
 name = "scans"
@@ -34,7 +36,7 @@ def matched(routes: routing.Routes, key: str, **changes: str) -> list[routing.Ma
 
 @given(application_id=APPLICATION_IDS, kind=SEGMENT, filename=SEGMENT)
 def test_an_uploaded_document_starts_its_verification(application_id: str, kind: str, filename: str) -> None:
-    [match] = matched(routing.shipped(), f"applications/{application_id}/{kind}/{filename}")
+    [match] = matched(LOAN_ROUTES, f"applications/{application_id}/{kind}/{filename}")
 
     assert match.route.deployment == "document-verification/default"
     assert match.captures == {"application_id": application_id, "kind": kind, "filename": filename}
@@ -45,7 +47,7 @@ def test_an_uploaded_document_starts_its_verification(application_id: str, kind:
 def test_a_capture_is_one_path_segment(segments: list[str]) -> None:
     key = "/".join(["applications", *segments])
     like_an_application = len(segments) == 3 and re.fullmatch(routing.APPLICATION_ID, segments[0])
-    assert bool(matched(routing.shipped(), key)) == bool(like_an_application)
+    assert bool(matched(LOAN_ROUTES, key)) == bool(like_an_application)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +65,14 @@ def test_a_capture_is_one_path_segment(segments: list[str]) -> None:
     ],
 )
 def test_other_keys_start_nothing(key: str) -> None:
-    assert matched(routing.shipped(), key) == []
+    assert matched(LOAN_ROUTES, key) == []
 
 
 @pytest.mark.parametrize("event_name", ["ObjectRemoved:Delete", "ObjectTagging:Put", "objectcreated:Put"])
 def test_only_the_event_it_names_starts_a_route(event_name: str) -> None:
     key = "applications/A-1/license-front/a.jpg"
-    assert matched(routing.shipped(), key)
-    assert not matched(routing.shipped(), key, event_name=event_name)
+    assert matched(LOAN_ROUTES, key)
+    assert not matched(LOAN_ROUTES, key, event_name=event_name)
 
 
 def test_topic_and_bucket_narrow_a_route() -> None:
@@ -86,10 +88,9 @@ def test_an_object_takes_every_route_that_matches() -> None:
 
 
 def test_a_decision_goes_first() -> None:
-    routes = routing.shipped()
-    [match] = routes.for_decision()
+    [match] = LOAN_ROUTES.for_decision()
     assert match.route.render({"decision_id": "d", "application_id": "a"}) == {"decision_id": "d"}
-    assert match.route.priority < matched(routes, "applications/A/k/f")[0].route.priority
+    assert match.route.priority < matched(LOAN_ROUTES, "applications/A/k/f")[0].route.priority
 
 
 def test_a_message_on_a_topic_starts_its_route_and_no_other() -> None:
