@@ -33,9 +33,7 @@ class Caller:
         return f"{self.role}:{self.key_id}"
 
 
-async def create(
-    session: AsyncSession, *, role: Role, label: str, expires_at: datetime | None = None
-) -> str:
+async def create(session: AsyncSession, *, role: Role, label: str, expires_at: datetime | None = None) -> str:
     """Make a key and return it: the only time it can be seen.
 
     256 random bits need no slow hash: nobody can guess them from a digest.

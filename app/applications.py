@@ -241,17 +241,13 @@ def _move(application: Application, status: ApplicationStatus) -> None:
 
 
 async def _ensure(session: AsyncSession, application_id: str) -> bool:
-    new = insert(Application).values(
-        id=application_id, status=ApplicationStatus.AWAITING_DOCUMENT, version=1
-    )
+    new = insert(Application).values(id=application_id, status=ApplicationStatus.AWAITING_DOCUMENT, version=1)
     created = await session.scalar(new.on_conflict_do_nothing().returning(Application.id))
     return created is not None
 
 
 async def _locked(session: AsyncSession, document_id: uuid.UUID) -> tuple[Document, Application]:
-    application_id = await session.scalar(
-        select(Document.application_id).where(Document.id == document_id)
-    )
+    application_id = await session.scalar(select(Document.application_id).where(Document.id == document_id))
     if application_id is None:
         raise NotFound(f"There is no document {document_id}.")
     application = await lock(session, application_id)

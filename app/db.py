@@ -45,6 +45,8 @@ def create_engine(settings: DatabaseSettings, application_name: str = "sluice") 
         max_overflow=0,
         pool_timeout=settings.pool_timeout_seconds,
         pool_pre_ping=True,
+        # An error must not quote the row it was about.
+        hide_parameters=True,
         connect_args={
             "timeout": settings.pool_timeout_seconds,
             "server_settings": {

@@ -88,9 +88,7 @@ async def record(session: AsyncSession, routes: Routes, new: NewDecision) -> tup
 async def _earlier(session: AsyncSession, new: NewDecision) -> Decision | None:
     """The decision this one repeats, or None. Raises when it contradicts one."""
     same_key = await session.scalar(
-        select(Decision).where(
-            Decision.source == new.source, Decision.idempotency_key == new.idempotency_key
-        )
+        select(Decision).where(Decision.source == new.source, Decision.idempotency_key == new.idempotency_key)
     )
     if same_key is not None:
         if new.says_the_same_as(same_key):
@@ -151,9 +149,7 @@ class Applied:
 
 async def apply(session: AsyncSession, decision_id: uuid.UUID) -> Applied:
     """Move the application as the decision says, once. Raises NotFound."""
-    application_id = await session.scalar(
-        select(Decision.application_id).where(Decision.id == decision_id)
-    )
+    application_id = await session.scalar(select(Decision.application_id).where(Decision.id == decision_id))
     if application_id is None:
         raise NotFound(f"There is no decision {decision_id}.")
     application = await applications.lock(session, application_id)

@@ -119,9 +119,9 @@ async def _route_object(
         "version_id": event.version_id or "",
         "event_name": event.event_name,
     }
-    of_applications = [match for match in matches if "application_id" in match.captures]
-    others = [match for match in matches if match not in of_applications]
-    new = await _enqueue_for_document(session, of_applications, event, values) if of_applications else False
+    uploads = [match for match in matches if match.route.records_document]
+    others = [match for match in matches if not match.route.records_document]
+    new = await _enqueue_for_document(session, uploads, event, values) if uploads else False
     for match in others:
         new |= await _enqueue_for_object(session, match, event, values)
     return NotificationOutcome.ROUTED if new else NotificationOutcome.DUPLICATE

@@ -62,7 +62,7 @@ class Loop:
     def _failed(self, error: Exception) -> float:
         self._failures += 1
         self.failure = type(error).__name__
-        backoff = min(_MAX_BACKOFF_SECONDS, 0.5 * 2**self._failures)
+        backoff = min(_MAX_BACKOFF_SECONDS, 0.5 * 2.0**self._failures)
         LOOP_UP.labels(self.name).set(0)
         LOOP_FAILURES.labels(self.name).inc()
         log.error("loop failed", loop=self.name, next_try_seconds=backoff, exc_info=error)

@@ -48,7 +48,7 @@ _VALUES: dict[Source, frozenset[str]] = {
 """What a route's parameters may name, by source; an S3 route adds what its key template captures."""
 
 _OF_A_DOCUMENT = frozenset({"application_id", "document_id"})
-"""Known to an S3 route whose key template says which application the object belongs to."""
+"""Known to a route that records documents."""
 
 _ONLY_FOR: dict[str, frozenset[Source]] = {
     "topic": frozenset({"s3", "sns"}),
@@ -109,9 +109,13 @@ class Route(BaseModel):
     @property
     def values(self) -> frozenset[str]:
         """The names its parameters may use. Raises ValueError for a key template that cannot work."""
-        captures = frozenset(self.key_pattern.groupindex)
-        known = _VALUES[self.source] | captures
-        return known | _OF_A_DOCUMENT if "application_id" in captures else known
+        known = _VALUES[self.source] | frozenset(self.key_pattern.groupindex)
+        return known | _OF_A_DOCUMENT if self.records_document else known
+
+    @property
+    def records_document(self) -> bool:
+        """Whether its events are uploads to an application: created objects whose key names one."""
+        return "application_id" in self.key_pattern.groupindex and self.event.startswith("ObjectCreated:")
 
     @cached_property
     def key_pattern(self) -> re.Pattern[str]:

@@ -12,8 +12,8 @@ from app.loops import Loop, supervised
 
 async def _until(loop: Loop, failure: str | None) -> None:
     async with asyncio.timeout(5):
-        while loop.failure != failure:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 (a loop announces nothing)
+        while loop.failure != failure:  # noqa: ASYNC110 (a loop announces nothing)
+            await asyncio.sleep(0.01)
 
 
 async def test_a_failing_round_shows_and_is_tried_again() -> None:

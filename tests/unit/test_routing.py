@@ -205,3 +205,20 @@ def test_every_bad_route_is_named_at_once() -> None:
 def test_a_file_that_is_no_routes_file_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Misconfigured, match=reason):
         routing.load(text, "routes.toml")
+
+
+def test_a_route_for_removals_records_no_document_though_its_key_names_an_application() -> None:
+    removal = """
+[[route]]
+name = "removed"
+source = "s3"
+event = "ObjectRemoved:*"
+key = "applications/{application_id}/{kind}/{filename}"
+deployment = "forget/default"
+parameters = { application = "{application_id}" }
+"""
+    [route] = routing.load(removal, "test").all
+    assert not route.records_document
+
+    with pytest.raises(Misconfigured, match="document_id"):
+        routing.load(removal.replace('"{application_id}" }', '"{document_id}" }'), "test")

@@ -1,0 +1,137 @@
+"""A scripted underwriting tool: it is handed what was read and answers with a signed decision."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app import standard_webhooks
+from app.dev.serving import serving
+from app.errors import SluiceError
+
+DECIDED_BY = "underwriter-17"
+
+
+@dataclass(frozen=True)
+class Handover:
+    """What the tool was told: `document.read` or `document.unreadable`, and about what."""
+
+    webhook_id: str
+    kind: str
+    data: dict[str, Any]
+    at: datetime
+
+    @property
+    def application_id(self) -> str:
+        return str(self.data["application_id"])
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """A decision the way `POST /v1/applications/{id}/decisions` takes it."""
+
+    outcome: str
+    reasons: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+
+    def body(self) -> bytes:
+        return json.dumps(
+            {
+                "outcome": self.outcome,
+                "reasons": self.reasons,
+                "conditions": self.conditions,
+                "decided_by": DECIDED_BY,
+            }
+        ).encode()
+
+
+Rule = Callable[[Handover], Ruling | None]
+"""What to decide on what was handed over; None leaves the application in review."""
+
+
+class Underwriter:
+    """Serves `url` for hand-overs, and a moment after one sends the gateway what `rule` rules."""
+
+    def __init__(
+        self,
+        port: int,
+        gateway_url: str,
+        decision_secret: str,
+        *,
+        rule: Rule = lambda _handover: None,
+        seconds: float = 1.0,
+    ) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}/documents"
+        self.secret = standard_webhooks.new_secret()
+        """With which the hand-over must be signed."""
+        self.handovers: list[Handover] = []
+        self._gateway_url = gateway_url
+        self._decision_secret = SecretStr(decision_secret)
+        self._rule = rule
+        self._seconds = seconds
+
+    async def run(self, started: asyncio.Event) -> None:
+        """Serve until cancelled; `started` is set once requests are answered."""
+        app = Starlette(routes=[Route("/documents", self._receive, methods=["POST"])])
+        async with asyncio.TaskGroup() as self._deciding, serving(app, self.port):
+            started.set()
+            await asyncio.Event().wait()
+
+    async def decide(
+        self, application_id: str, ruling: Ruling, *, webhook_id: str | None = None
+    ) -> httpx.Response:
+        """Send a signed decision once and return the gateway's answer."""
+        body = ruling.body()
+        headers = standard_webhooks.sign(
+            self._decision_secret, webhook_id or f"decision-{uuid.uuid4()}", datetime.now(UTC), body
+        )
+        async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
+            return await client.post(
+                f"{self._gateway_url}/v1/applications/{application_id}/decisions",
+                content=body,
+                headers={"content-type": "application/json", **headers},
+            )
+
+    async def _receive(self, request: Request) -> Response:
+        body = await request.body()
+        try:
+            webhook_id = standard_webhooks.verify(
+                [SecretStr(self.secret)], request.headers, body, datetime.now(UTC), tolerance_seconds=300
+            )
+        except SluiceError as error:
+            return JSONResponse({"detail": error.detail}, status_code=error.status)
+        message = json.loads(body)
+        handover = Handover(webhook_id, message["type"], message["data"], datetime.now(UTC))
+        again = any(known.webhook_id == webhook_id for known in self.handovers)
+        if not again:
+            self.handovers.append(handover)
+            self._deciding.create_task(self._think_and_decide(handover))
+        return Response(status_code=202)
+
+    async def _think_and_decide(self, handover: Handover) -> None:
+        ruling = self._rule(handover)
+        if ruling is None:
+            return
+        await asyncio.sleep(self._seconds)
+        # The hand-over comes just before the application is in review, so the first try may be too early.
+        for _attempt in range(20):
+            answer = await self.decide(
+                handover.application_id, ruling, webhook_id=f"decision-on-{handover.webhook_id}"
+            )
+            if answer.is_success:
+                return
+            await asyncio.sleep(0.5)
+        raise RuntimeError(f"The gateway refused the decision: {answer.status_code} {answer.text}")

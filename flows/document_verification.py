@@ -1,0 +1,219 @@
+"""The `document-verification` flow: fetch an upload, read it, put its application before an underwriter.
+
+A document that cannot be read is a result like any other: it gets a reason, the application goes to
+review and the run completes. A run fails only when it could not do its work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import Task, flow
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Completed, Failed
+
+from app import applications, audit
+from app.encryption import Keyring
+from app.errors import ObjectStoreUnavailable
+from app.models import Document, DocumentStatus
+from app.object_store import ObjectMissing, ObjectStore, StoredObject
+from flows import reader, underwriting_tool
+from flows.context import PATIENT, Context, discreet, opened, step, transient
+from flows.reader import Reader, Reading, ReadingCrashedError, Refusal
+from flows.underwriting_tool import UnderwritingToolRefused
+
+_ACTOR = "document-verification"
+_LOOKS_FOR_A_MISSING_OBJECT = 3
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+_MISSING = Refusal(DocumentStatus.REJECTED, "The file is no longer where it was uploaded; upload it again.")
+_REPLACED = Refusal(
+    DocumentStatus.REJECTED,
+    "Another file was uploaded in its place before it was read; the newer one counts.",
+)
+_CRASHED = Refusal(
+    DocumentStatus.UNREADABLE, "The document could not be read automatically; a person will look at it."
+)
+
+
+@flow(
+    name="document-verification",
+    flow_run_name="document {document_id}",
+    timeout_seconds=900,
+    persist_result=False,
+)
+async def document_verification(document_id: uuid.UUID) -> State[None]:
+    """Read one uploaded document."""
+    with discreet():
+        async with opened() as context, reader.started() as reading_process:
+            document = await begin(context, document_id)
+            if document.status is DocumentStatus.SUPERSEDED:
+                return Completed(
+                    name="Superseded", message="A newer upload of the same file is read instead."
+                )
+            return await _verify(context, document, reading_process)
+
+
+async def _verify(context: Context, document: Document, reading_process: Reader) -> State[None]:
+    try:
+        result = await _obtain_and_read(context, document, reading_process)
+    except ReadingCrashedError as error:
+        await record_refusal(context, document.id, _CRASHED)
+        return Failed(message=f"{error} The application is in review.")
+    if isinstance(result, Refusal):
+        await record_refusal(context, document.id, result)
+        state: State[None] = Completed(name=result.status.capitalize(), message=result.reason)
+    else:
+        await record_reading(context, document.id, result)
+        state = Completed(
+            message=f"Read {len(result.fields)} fields; recommendation: {result.recommendation}."
+        )
+    if context.settings.underwriting.url is not None:
+        try:
+            await hand_over(context, document, result)
+        except UnderwritingToolRefused as error:
+            await record_handover_refused(context, document.id, error.extensions["status"])
+            return Completed(name="NotHandedOver", message=f"{error.detail} The application is in review.")
+    return state
+
+
+async def _obtain_and_read(context: Context, document: Document, process: Reader) -> Reading | Refusal:
+    try:
+        stored = await fetch(context, document)
+    except ObjectMissing:
+        return _MISSING
+    refusal = mismatch(document, stored, context.settings.s3.upload_max_bytes)
+    return refusal or await read(process, stored.data)
+
+
+@step(timeout=30, retry_delays=PATIENT)
+async def begin(context: Context, document_id: uuid.UUID) -> Document:
+    """Mark the document as being read."""
+    async with context.sessions.begin() as session:
+        return await applications.begin_verification(session, document_id)
+
+
+def _again(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """A missing object is looked for again: replication to another region takes a moment."""
+    if isinstance(state.data, ObjectMissing):
+        return run.run_count < _LOOKS_FOR_A_MISSING_OBJECT
+    return transient(task, run, state)
+
+
+@step(timeout=120, retry_delays=PATIENT, retry_if=_again)
+async def fetch(context: Context, document: Document) -> StoredObject:
+    """The object as S3 holds it, whole and undamaged, or its beginning when it is larger than allowed.
+
+    Raises ObjectMissing, or ObjectStoreUnavailable for trouble that passes.
+    """
+    store, limit = ObjectStore(context.settings.s3), context.settings.s3.upload_max_bytes
+    stored = await store.read(document.bucket, document.key, document.version_id, max_bytes=limit)
+    if len(stored.data) < min(stored.size, limit):
+        raise ObjectStoreUnavailable("S3 sent less of the object than it announced.")
+    if stored.size <= limit and not _is_md5_of(stored.etag, stored.data):
+        # After a multipart upload, or encrypted by SSE-KMS or SSE-C, the ETag is no MD5 of the content
+        # (S3 API, "Object"). Then two downloads that agree vouch for it.
+        again = await store.read(document.bucket, document.key, document.version_id, max_bytes=limit)
+        if again.data != stored.data:
+            raise ObjectStoreUnavailable("Two downloads of the object differ.")
+    return stored
+
+
+def _is_md5_of(etag: str, data: bytes) -> bool:
+    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return _MD5.fullmatch(etag) is not None and etag == digest
+
+
+def mismatch(document: Document, stored: StoredObject, limit: int) -> Refusal | None:
+    """Why the object is not the one that was announced, or not one we take; None when all is well."""
+    if stored.size > limit:
+        return Refusal(
+            DocumentStatus.REJECTED, f"The file is larger than {limit // 1024**2} MB; upload a smaller photo."
+        )
+    announced_etag = (document.etag or "").strip('"')
+    if announced_etag not in {"", stored.etag} or document.size not in {None, stored.size}:
+        return _REPLACED
+    return None
+
+
+@step(timeout=reader.TIME_LIMIT_SECONDS + 10)
+async def read(process: Reader, data: bytes) -> Reading | Refusal:
+    """What is on the document, within a hard time limit."""
+    return await process.read(data)
+
+
+@step(timeout=30, retry_delays=PATIENT)
+async def record_reading(context: Context, document_id: uuid.UUID, reading: Reading) -> None:
+    """Keep what was read and move the application on."""
+    keyring = Keyring(context.settings.encryption.keys)
+    async with context.sessions.begin() as session:
+        await applications.record_extraction(
+            session,
+            keyring,
+            document_id,
+            fields=reading.fields,
+            checks=reading.checks,
+            recommendation=reading.recommendation,
+            engine=reading.engine,
+        )
+
+
+@step(timeout=30, retry_delays=PATIENT)
+async def record_refusal(context: Context, document_id: uuid.UUID, refusal: Refusal) -> None:
+    """Keep why there is nothing to read; a person looks."""
+    async with context.sessions.begin() as session:
+        await applications.record_unreadable(
+            session, document_id, status=refusal.status, reason=refusal.reason
+        )
+
+
+@step(timeout=60, retry_delays=PATIENT)
+async def hand_over(context: Context, document: Document, result: Reading | Refusal) -> None:
+    """Tell the underwriting tool, and the audit trail that it was told.
+
+    Raises UnderwritingToolRefused when telling it again cannot help.
+    """
+    body = handover_message(document, result, datetime.now(UTC))
+    await underwriting_tool.post(context.settings.underwriting, f"document-{document.id}", body)
+    async with context.sessions.begin() as session:
+        audit.record(session, actor=_ACTOR, action="underwriting.told", subject=f"document:{document.id}")
+
+
+def handover_message(document: Document, result: Reading | Refusal, at: datetime) -> bytes:
+    """`document.read` with what was read, or `document.unreadable` with the reason."""
+    data: dict[str, Any] = {
+        "application_id": document.application_id,
+        "document_id": str(document.id),
+        "kind": document.kind,
+    }
+    if isinstance(result, Refusal):
+        refused = {**data, "status": result.status, "reason": result.reason}
+        return underwriting_tool.message("document.unreadable", at, refused)
+    return underwriting_tool.message(
+        "document.read",
+        at,
+        {
+            **data,
+            "recommendation": result.recommendation,
+            "checks": result.checks,
+            "fields": result.fields,
+            "engine": result.engine,
+        },
+    )
+
+
+@step(timeout=30, retry_delays=PATIENT)
+async def record_handover_refused(context: Context, document_id: uuid.UUID, status: int) -> None:
+    """Keep that the underwriting tool did not take the result; the application stays in review."""
+    async with context.sessions.begin() as session:
+        audit.record(
+            session,
+            actor=_ACTOR,
+            action="underwriting.refused",
+            subject=f"document:{document_id}",
+            status=status,
+        )

@@ -1,0 +1,193 @@
+"""What flows work with, for real: Prefect, a bucket, a mail server, an underwriting tool, all on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app import applications, encryption, standard_webhooks
+from app.applications import Applicant
+from app.db import Sessions
+from app.dev.mail import MailSink
+from app.dev.process import free_port
+from app.dev.serving import serving
+from app.encryption import Keyring
+from app.models import Document
+from app.s3_events import ObjectEvent
+from app.settings import DatabaseSettings, Settings
+
+BUCKET = "documents"
+APPLICANT = Applicant(name="Jane Quimby Sample", email="jane.quimby@example.net")
+
+
+class ServesPrefect(Protocol):
+    api_url: str
+
+
+@pytest.fixture(scope="session")
+def s3_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+async def mailbox(tmp_path: Path) -> AsyncIterator[MailSink]:
+    sink = MailSink(free_port(), tmp_path)
+    await sink.start()
+    yield sink
+    await sink.stop()
+
+
+@pytest.fixture
+def settings(
+    database: DatabaseSettings, s3_url: str, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """The settings a flow run finds in its environment."""
+    environment = {
+        "SLUICE_DATABASE_URL": database.url.get_secret_value(),
+        "SLUICE_S3_ENDPOINT_URL": s3_url,
+        "SLUICE_ENCRYPTION_KEYS": encryption.new_key("test"),
+        "SLUICE_MAIL_SMTP_PORT": str(mailbox.port),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+@pytest.fixture
+def keyring(settings: Settings) -> Keyring:
+    return Keyring(settings.encryption.keys)
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Prefect would keep results and logs on the worker's disk."""
+    return tmp_path_factory.mktemp("prefect-home")
+
+
+@pytest.fixture(scope="session")
+async def flow_process(prefect_server: ServesPrefect, prefect_home: Path) -> AsyncIterator[Process]:
+    """See flow_process.py. It knows Prefect and nothing else; each run brings its own settings."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(Path(__file__).with_name("flow_process.py"))),
+        stdin=PIPE,
+        stdout=PIPE,
+        env={
+            "PATH": os.environ["PATH"],
+            "PREFECT_HOME": str(prefect_home),
+            "PREFECT_API_URL": prefect_server.api_url,
+        },
+    )
+    yield process
+    process.kill()
+    await process.communicate()
+
+
+class FinalState(NamedTuple):
+    """How Prefect's flow run ended."""
+
+    type: str
+    name: str
+    message: str | None
+
+
+RunFlow = Callable[[str, uuid.UUID], Coroutine[Any, Any, FinalState]]
+
+
+@pytest.fixture
+def run_flow(flow_process: Process, settings: Settings) -> RunFlow:
+    """Run a flow to its end, with the test's settings in its environment."""
+
+    async def run(flow: str, subject_id: uuid.UUID) -> FinalState:
+        environment = {
+            name: value for name, value in os.environ.items() if name.startswith(("SLUICE_", "AWS_"))
+        }
+        request = {"flow": flow, "id": str(subject_id), "environment": environment}
+        assert flow_process.stdin is not None
+        assert flow_process.stdout is not None
+        flow_process.stdin.write(json.dumps(request).encode() + b"\n")
+        return FinalState(*json.loads(await flow_process.stdout.readline()))
+
+    return run
+
+
+@dataclass
+class UnderwritingTool:
+    """Takes what is posted to it if the signature verifies; `answers` come first, 204 afterwards."""
+
+    secret: SecretStr = field(default_factory=lambda: SecretStr(standard_webhooks.new_secret()))
+    answers: list[int] = field(default_factory=list)
+    received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    async def __call__(self, request: Request) -> Response:
+        body = await request.body()
+        webhook_id = standard_webhooks.verify([self.secret], request.headers, body, datetime.now(UTC), 60)
+        self.received.append((webhook_id, json.loads(body)))
+        return Response(status_code=self.answers.pop(0) if self.answers else 204)
+
+
+@pytest.fixture
+async def tool(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[UnderwritingTool]:
+    tool, port = UnderwritingTool(), free_port()
+    monkeypatch.setenv("SLUICE_UNDERWRITING_URL", f"http://127.0.0.1:{port}/documents")
+    monkeypatch.setenv("SLUICE_UNDERWRITING_WEBHOOK_SECRET", tool.secret.get_secret_value())
+    async with serving(Starlette(routes=[Route("/documents", tool.__call__, methods=["POST"])]), port):
+        yield tool
+
+
+Upload = Callable[..., Awaitable[Document]]
+
+
+@pytest.fixture
+def upload(sessions: Sessions, settings: Settings, keyring: Keyring) -> Upload:
+    """Store an object and announce it, as S3 does; what is announced may be changed."""
+    s3 = boto3.client("s3", endpoint_url=settings.s3.endpoint_url, region_name="us-east-1")
+    s3.create_bucket(Bucket=BUCKET)
+
+    async def upload(data: bytes, *, stored: bool = True, **announced: Any) -> Document:
+        key = "applications/A-17/license-front/card.jpg"
+        etag = s3.put_object(Bucket=BUCKET, Key=key, Body=data)["ETag"].strip('"')
+        if not stored:
+            s3.delete_object(Bucket=BUCKET, Key=key)
+        event = {
+            "event_name": "ObjectCreated:Put",
+            "bucket": BUCKET,
+            "key": key,
+            "size": len(data),
+            "etag": etag,
+            "sequencer": "0A",
+            "event_time": datetime.now(UTC),
+            "region": "us-east-1",
+        }
+        async with sessions.begin() as session:
+            await applications.register(session, keyring, "A-17", APPLICANT)
+            document = await applications.receive_document(
+                session, ObjectEvent(**{**event, **announced}), application_id="A-17", kind="license-front"
+            )
+        assert document is not None
+        return document
+
+    return upload

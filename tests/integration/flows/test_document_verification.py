@@ -1,0 +1,274 @@
+"""The document-verification flow on a real Prefect server, with a real bucket, database and reader."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import signal
+import uuid
+from asyncio.subprocess import Process
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+from moto.server import ThreadedMotoServer
+from PIL import Image
+from sqlalchemy import select
+
+from app import applications
+from app.db import Sessions
+from app.dev import specimens
+from app.dev.postgres import EmbeddedPostgres
+from app.dev.process import free_port
+from app.encryption import Keyring
+from app.models import Application, ApplicationStatus, AuditEntry, Document, DocumentStatus, Extraction
+from tests.integration.flows.conftest import RunFlow, UnderwritingTool, Upload
+
+PERSON = specimens.person(7, datetime.now(UTC).date())
+SPECIMEN = specimens.to_jpeg(specimens.both(PERSON))
+
+
+FLOW = "document-verification"
+
+
+async def stored(sessions: Sessions, document_id: uuid.UUID) -> tuple[Document, Application]:
+    async with sessions() as session:
+        document = await session.get_one(Document, document_id)
+        return document, await session.get_one(Application, document.application_id)
+
+
+async def actions(sessions: Sessions, subject: str) -> list[str]:
+    entries = select(AuditEntry.action).where(AuditEntry.subject == subject).order_by(AuditEntry.sequence)
+    async with sessions() as session:
+        return list(await session.scalars(entries))
+
+
+async def test_a_licence_is_read_and_its_application_goes_to_review(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, keyring: Keyring
+) -> None:
+    document = await upload(SPECIMEN)
+    state = await run_flow(FLOW, document.id)
+
+    assert state.type == "COMPLETED", state
+    assert state.message is not None
+    assert "recommendation: review" in state.message
+    read, application = await stored(sessions, document.id)
+    assert read.status is DocumentStatus.VERIFIED
+    assert application.status is ApplicationStatus.IN_REVIEW
+    async with sessions() as session:
+        extraction = await session.get_one(Extraction, document.id)
+    values = {
+        name: field["value"] for name, field in applications.extracted_fields(keyring, extraction).items()
+    }
+    expected = specimens.truth(PERSON)
+    assert {name: values.get(name) for name in expected} == expected
+    assert extraction.engine["name"] == "rapidocr"
+    assert extraction.engine["seconds"]["total"] > 0
+
+
+async def test_the_underwriting_tool_is_told_what_was_read(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, tool: UnderwritingTool
+) -> None:
+    tool.answers = [503, 429]
+    document = await upload(SPECIMEN)
+    state = await run_flow(FLOW, document.id)
+
+    assert state.type == "COMPLETED", state
+    assert len(tool.received) == 3
+    assert {webhook_id for webhook_id, _ in tool.received} == {f"document-{document.id}"}
+    message = tool.received[-1][1]
+    assert message["type"] == "document.read"
+    assert message["data"]["application_id"] == "A-17"
+    assert message["data"]["fields"]["LAST_NAME"]["value"] == specimens.truth(PERSON)["LAST_NAME"]
+    assert message["data"]["recommendation"] == "review"
+    assert await actions(sessions, f"document:{document.id}") == [
+        "document.received",
+        "document.verified",
+        "underwriting.told",
+    ]
+
+
+async def test_a_refusal_by_the_underwriting_tool_leaves_the_application_in_review(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, tool: UnderwritingTool
+) -> None:
+    tool.answers = [422]
+    document = await upload(SPECIMEN)
+    state = await run_flow(FLOW, document.id)
+
+    assert (state.type, state.name) == ("COMPLETED", "NotHandedOver")
+    assert len(tool.received) == 1
+    assert (await stored(sessions, document.id))[1].status is ApplicationStatus.IN_REVIEW
+    assert (await actions(sessions, f"document:{document.id}"))[-1] == "underwriting.refused"
+
+
+def bomb() -> bytes:
+    """A PNG of a few kilobytes that unpacks to 60 megapixels."""
+    file = io.BytesIO()
+    Image.new("L", (10_000, 6_000)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (bomb(), "rejected: .* megapixels"),
+        (b"", "rejected: .* empty"),
+        (b"<html></html>", "rejected: .* web page"),
+        (SPECIMEN[:20_000], "unreadable: .* damaged"),
+        (specimens.to_jpeg(Image.new("RGB", (800, 500), "white")), "unreadable: .* photo"),
+        (bytes(16 * 1024 * 1024), "rejected: .* larger than 15 MB"),
+    ],
+    ids=["bomb", "empty", "web page", "truncated", "blank", "too large"],
+)
+async def test_what_cannot_be_read_gets_a_reason_and_still_reaches_a_person(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, data: bytes, reason: str
+) -> None:
+    document = await upload(data)
+    state = await run_flow(FLOW, document.id)
+
+    read, application = await stored(sessions, document.id)
+    assert re.match(reason, f"{read.status}: {read.reason}")
+    assert state == ("COMPLETED", read.status.capitalize(), read.reason)
+    assert application.status is ApplicationStatus.IN_REVIEW
+
+
+async def test_the_underwriting_tool_is_told_of_an_unreadable_document_too(
+    run_flow: RunFlow, upload: Upload, tool: UnderwritingTool
+) -> None:
+    document = await upload(b"<html></html>")
+    await run_flow(FLOW, document.id)
+    [(_, message)] = tool.received
+    assert message["type"] == "document.unreadable"
+    assert message["data"]["status"] == "rejected"
+    assert "web page" in message["data"]["reason"]
+
+
+async def test_an_object_that_is_gone_is_looked_for_again_and_then_given_up(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions
+) -> None:
+    document = await upload(SPECIMEN, stored=False)
+    state = await run_flow(FLOW, document.id)
+
+    read, application = await stored(sessions, document.id)
+    assert (state.type, state.name) == ("COMPLETED", "Rejected")
+    assert read.reason == "The file is no longer where it was uploaded; upload it again."
+    assert application.status is ApplicationStatus.IN_REVIEW
+
+
+@pytest.mark.parametrize("announced", [{"etag": "d41d8cd98f00b204e9800998ecf8427e"}, {"size": 7}])
+async def test_another_object_than_the_announced_is_not_read(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, announced: dict[str, object]
+) -> None:
+    document = await upload(SPECIMEN, **announced)
+    await run_flow(FLOW, document.id)
+    read, _ = await stored(sessions, document.id)
+    assert read.status is DocumentStatus.REJECTED
+    assert read.reason is not None
+    assert "the newer one counts" in read.reason
+
+
+async def test_a_superseded_document_is_not_read(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions
+) -> None:
+    older = await upload(SPECIMEN)
+    newer = await upload(SPECIMEN + b"\0", sequencer="0B")
+    state = await run_flow(FLOW, older.id)
+
+    assert (state.type, state.name) == ("COMPLETED", "Superseded")
+    assert (await stored(sessions, older.id))[0].status is DocumentStatus.SUPERSEDED
+    assert (await stored(sessions, newer.id))[1].status is ApplicationStatus.VERIFYING
+
+
+async def test_reading_a_document_again_replaces_what_was_read(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions
+) -> None:
+    document = await upload(SPECIMEN)
+    first, second = await run_flow(FLOW, document.id), await run_flow(FLOW, document.id)
+    assert first.type == second.type == "COMPLETED"
+    assert (await stored(sessions, document.id))[1].status is ApplicationStatus.IN_REVIEW
+
+
+async def test_an_unknown_document_fails_the_run_and_says_so(run_flow: RunFlow) -> None:
+    unknown = uuid.uuid4()
+    state = await run_flow(FLOW, unknown)
+    assert state.type == "FAILED"
+    assert f"There is no document {unknown}." in str(state.message)
+
+
+async def test_trouble_with_the_store_that_passes_is_waited_out(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await upload(SPECIMEN)
+    port = free_port()
+    monkeypatch.setenv("SLUICE_S3_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=port)
+    later = asyncio.get_running_loop().call_later(2, store.start)
+    try:
+        state = await run_flow(FLOW, document.id)
+    finally:
+        later.cancel()
+        store.stop()
+    assert state.type == "COMPLETED", state
+    assert (await stored(sessions, document.id))[0].status is DocumentStatus.VERIFIED
+
+
+async def test_a_reading_that_crashes_fails_the_run_and_still_reaches_a_person(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, flow_process: Process
+) -> None:
+    document = await upload(SPECIMEN)
+    running = asyncio.create_task(run_flow(FLOW, document.id))
+    os.kill(await child_of(flow_process.pid), signal.SIGSEGV)
+    state = await running
+
+    assert state.type == "FAILED"
+    assert state.message == "The reading process ended with code -11. The application is in review."
+    read, application = await stored(sessions, document.id)
+    assert read.reason == "The document could not be read automatically; a person will look at it."
+    assert application.status is ApplicationStatus.IN_REVIEW
+
+
+async def child_of(pid: int) -> int:
+    """The process that any thread of this one has started, now or in a moment."""
+    for _ in range(1_000):
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):  # noqa: ASYNC240 (no disk: the kernel answers)
+            if children := file.read_text().split():
+                return int(children[0])
+        await asyncio.sleep(0.02)
+    pytest.fail("The flow started no reading process.")
+
+
+async def test_nothing_personal_reaches_prefect(
+    run_flow: RunFlow, upload: Upload, tool: UnderwritingTool, postgres: EmbeddedPostgres, prefect_home: Path
+) -> None:
+    """Every value on the specimen is looked for in every row of Prefect's database and on its disk."""
+    tool.answers = [500, 422]
+    document = await upload(SPECIMEN)
+    await run_flow(FLOW, document.id)
+
+    everything = await dump(postgres.url("prefect"))
+    assert str(document.id) in everything
+    assert "The underwriting tool answered 500." in everything, "the logs are not in the dump"
+    everything += on_disk(prefect_home)
+    secrets = [value for value in specimens.truth(PERSON).values() if len(value) > 3]
+    assert [value for value in [*secrets, "card.jpg", "Quimby"] if value in everything] == []
+
+
+def on_disk(folder: Path) -> str:
+    return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())
+
+
+async def dump(url: str) -> str:
+    """Every row of every table, as text."""
+    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://"))
+    try:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        rows = [
+            await connection.fetchval(f'SELECT string_agg(t::text, chr(10)) FROM "{table}" t')  # noqa: S608
+            for (table,) in tables
+        ]
+    finally:
+        await connection.close()
+    return "\n".join(filter(None, rows))

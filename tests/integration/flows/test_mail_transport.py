@@ -1,0 +1,142 @@
+"""Handing over an email: taken, not taken, or nobody knows. The mail servers are real and ill-behaved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+
+import boto3
+import pytest
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from app.dev.mail import MailSink
+from app.dev.process import free_port
+from app.errors import SluiceError
+from app.settings import MailSettings
+from flows import mail_transport
+from flows.mail_transport import MailRefused, MailUnavailable, MailUnconfirmed
+
+RECIPIENT = "jane.quimby@example.net"
+
+
+@pytest.fixture
+def message() -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = "Loan Desk <loans@example.com>"
+    message["To"] = f"Jane <{RECIPIENT}>"
+    message["Subject"] = "About your application"
+    message.set_content("First line\n.a line with a dot\n.\nlast line\n")
+    return message
+
+
+class Answers:
+    """Answers RCPT and the end of DATA as the test wants; None closes the connection instead."""
+
+    def __init__(self, rcpt: str = "250 OK", data: str | None = "250 OK") -> None:
+        self._rcpt = rcpt
+        self._data = data
+
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self._rcpt
+
+    async def handle_DATA(self, server: SMTP, _session: Session, _envelope: Envelope) -> str:  # noqa: N802
+        if self._data is None:
+            assert isinstance(server.transport, asyncio.WriteTransport)
+            server.transport.abort()
+        return self._data or ""
+
+
+@asynccontextmanager
+async def serving(protocol: Callable[[], asyncio.BaseProtocol]) -> AsyncIterator[MailSettings]:
+    port = free_port()
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", port)
+    try:
+        yield MailSettings(smtp_port=port, timeout_seconds=1)
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_an_email_arrives_as_it_was_written(mailbox: MailSink, message: EmailMessage) -> None:
+    await mail_transport.deliver(MailSettings(smtp_port=mailbox.port), message)
+    [mail] = mailbox.mails
+    assert mail.recipients == (RECIPIENT,)
+    assert mail.subject == "About your application"
+    assert mail.message.get_content().splitlines() == ["First line", ".a line with a dot", ".", "last line"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        (Answers(rcpt="550 no such user jane.quimby@example.net"), MailRefused),
+        (Answers(rcpt="451 greylisted, jane.quimby@example.net"), MailUnavailable),
+        (Answers(data="554 looks like spam"), MailRefused),
+        (Answers(data="452 disk full"), MailUnavailable),
+        (Answers(data=None), MailUnconfirmed),
+    ],
+    ids=["unknown recipient", "greylisted", "refused content", "full disk", "lost after the content"],
+)
+async def test_what_the_server_answers_decides(
+    answers: Answers, error: type[SluiceError], message: EmailMessage
+) -> None:
+    async with serving(lambda: SMTP(answers, hostname="localhost")) as settings:
+        with pytest.raises(error) as caught:
+            await mail_transport.deliver(settings, message)
+    assert RECIPIENT not in str(caught.value)
+    assert caught.value.retryable == (error is MailUnavailable)
+
+
+async def test_an_unreachable_server_took_nothing(message: EmailMessage) -> None:
+    with pytest.raises(MailUnavailable, match="ConnectionRefusedError"):
+        await mail_transport.deliver(MailSettings(smtp_port=free_port()), message)
+
+
+async def test_a_silent_server_took_nothing(message: EmailMessage) -> None:
+    async with serving(asyncio.Protocol) as settings:
+        with pytest.raises(MailUnavailable):
+            await mail_transport.deliver(settings, message)
+
+
+async def test_without_the_demanded_starttls_nothing_is_sent(
+    mailbox: MailSink, message: EmailMessage
+) -> None:
+    with pytest.raises(MailRefused):
+        await mail_transport.deliver(MailSettings(smtp_port=mailbox.port, smtp_starttls=True), message)
+    assert mailbox.mails == []
+
+
+@pytest.fixture
+def ses(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> MailSettings:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    return MailSettings(transport="ses", ses_endpoint_url=s3_url)
+
+
+async def test_ses_takes_an_email_from_a_verified_sender_only(
+    ses: MailSettings, message: EmailMessage
+) -> None:
+    with pytest.raises(MailRefused, match="SES answered MessageRejected"):
+        await mail_transport.deliver(ses, message)
+    client = boto3.client("sesv2", region_name="us-east-1", endpoint_url=ses.ses_endpoint_url)
+    await asyncio.to_thread(client.create_email_identity, EmailIdentity="loans@example.com")
+    await mail_transport.deliver(ses, message)
+
+
+async def test_ses_unreachable_took_nothing(ses: MailSettings, message: EmailMessage) -> None:
+    nowhere = ses.model_copy(update={"ses_endpoint_url": f"http://127.0.0.1:{free_port()}"})
+    with pytest.raises(MailUnavailable):
+        await mail_transport.deliver(nowhere, message)
+
+
+async def test_ses_falling_silent_leaves_the_email_unconfirmed(
+    ses: MailSettings, message: EmailMessage
+) -> None:
+    async with serving(asyncio.Protocol) as settings:
+        silent = {"ses_endpoint_url": f"http://127.0.0.1:{settings.smtp_port}", "timeout_seconds": 1}
+        with pytest.raises(MailUnconfirmed):
+            await mail_transport.deliver(ses.model_copy(update=silent), message)
