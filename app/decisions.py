@@ -16,9 +16,9 @@ from app.models import Application, ApplicationStatus, Decision, DecisionOutcome
 from app.routing import Routes
 
 STATUS_AFTER = {
-    DecisionOutcome.APPROVE: ApplicationStatus.APPROVED,
-    DecisionOutcome.DENY: ApplicationStatus.DENIED,
-    DecisionOutcome.MORE_INFORMATION: ApplicationStatus.AWAITING_DOCUMENT,
+    DecisionOutcome.APPROVED: ApplicationStatus.APPROVED,
+    DecisionOutcome.DENIED: ApplicationStatus.DENIED,
+    DecisionOutcome.MORE_INFORMATION_NEEDED: ApplicationStatus.AWAITING_DOCUMENT,
 }
 
 
@@ -116,7 +116,7 @@ def standing_decision(application_id: str) -> Select[Decision]:
         select(Decision)
         .where(
             Decision.application_id == application_id,
-            or_(Decision.applied_at.is_(None), Decision.outcome != DecisionOutcome.MORE_INFORMATION),
+            or_(Decision.applied_at.is_(None), Decision.outcome != DecisionOutcome.MORE_INFORMATION_NEEDED),
         )
         .order_by(Decision.received_at)
         .limit(1)

@@ -66,9 +66,9 @@ class DocumentStatus(StrEnum):
 
 
 class DecisionOutcome(StrEnum):
-    APPROVE = "approve"
-    DENY = "deny"
-    MORE_INFORMATION = "more_information"
+    APPROVED = "approved"
+    DENIED = "denied"
+    MORE_INFORMATION_NEEDED = "more_information_needed"
 
 
 class RunCause(StrEnum):

@@ -17,16 +17,10 @@ from app.errors import SluiceError
 from app.models import Decision, DecisionOutcome
 from app.settings import MailSettings
 
-TEMPLATES = {
-    DecisionOutcome.APPROVE: "approved",
-    DecisionOutcome.DENY: "denied",
-    DecisionOutcome.MORE_INFORMATION: "more_information",
-}
-
 _REASONS_INTRODUCED_BY = {
-    DecisionOutcome.APPROVE: "",
-    DecisionOutcome.DENY: "Our principal reasons are:",
-    DecisionOutcome.MORE_INFORMATION: "This is what we need:",
+    DecisionOutcome.APPROVED: "",
+    DecisionOutcome.DENIED: "Our principal reasons are:",
+    DecisionOutcome.MORE_INFORMATION_NEEDED: "This is what we need:",
 }
 
 _RIGHT_TO_REASONS = (
@@ -80,7 +74,7 @@ def _recipient(applicant: Applicant) -> Address:
 
 def _filled(settings: MailSettings, decision: Decision, name: str) -> tuple[str, str]:
     """Subject and body: a template's first line and the rest."""
-    template = resources.files("flows").joinpath("templates", f"{TEMPLATES[decision.outcome]}.txt")
+    template = resources.files("flows").joinpath("templates", f"{decision.outcome}.txt")
     filled = Template(template.read_text("utf-8")).substitute(
         name=_one_line(name),
         application_id=decision.application_id,
@@ -94,7 +88,7 @@ def _filled(settings: MailSettings, decision: Decision, name: str) -> tuple[str,
 
 
 def _reasons(decision: Decision) -> str:
-    if decision.outcome is DecisionOutcome.DENY and not decision.reasons:
+    if decision.outcome is DecisionOutcome.DENIED and not decision.reasons:
         return f"\n{textwrap.fill(_RIGHT_TO_REASONS, _WIDTH)}\n"
     return _list(_REASONS_INTRODUCED_BY[decision.outcome], decision.reasons)
 

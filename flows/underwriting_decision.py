@@ -106,7 +106,7 @@ async def claim_email(context: Context, decision: Decision, email_id: uuid.UUID)
     new = insert(Email).values(
         id=email_id,
         decision_id=decision.id,
-        template=email.TEMPLATES[decision.outcome],
+        template=decision.outcome,
         status=EmailStatus.SENDING,
     )
     async with context.sessions.begin() as session:
@@ -130,7 +130,7 @@ async def record_sent(context: Context, decision: Decision, email_id: uuid.UUID)
     sent = update(Email).where(Email.id == email_id).values(status=EmailStatus.SENT, sent_at=func.now())
     async with context.sessions.begin() as session:
         await session.execute(sent)
-        _record(session, "email.sent", decision, template=email.TEMPLATES[decision.outcome])
+        _record(session, "email.sent", decision, template=decision.outcome)
 
 
 @step(timeout=30, retry_delays=PATIENT)

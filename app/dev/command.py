@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.dev.demo import Demo
+from app.dev.folder import shown
 from app.dev.loan_app import Refused
 from app.dev.process import PartFailed
 from app.dev.stack import Stack
@@ -53,8 +54,8 @@ async def _dev(console: Console) -> None:
         for name, value in {
             "Sluice": f"{stack.gateway_url}/docs",
             "Prefect": stack.prefect_url,
-            "Logs": str(stack.folder.logs),
-            "Mail": str(stack.folder.mail),
+            "Logs": shown(stack.folder.logs),
+            "Mail": shown(stack.folder.mail),
             **{f"Key of the {role}": key for role, key in keys.items()},
         }.items():
             console.print(Text.assemble((f"{name:<22}", "bold"), value))

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.dev import specimens
+from app.dev.folder import shown
 from app.dev.loan_app import LoanApp, View
 from app.dev.stack import Stack
 from app.dev.timeline import Step, follow, show
@@ -73,7 +74,7 @@ class Demo:
         async with LoanApp(self._stack.gateway_url, self._keys[Role.LOAN_APP]) as loan_app:
             self._console.print()
             uploaded_at = await self._upload(loan_app, APPLICATION)
-            show(self._console, "uploaded", 0, [f"{self._picture} to S3, by the presigned form"])
+            show(self._console, "uploaded", 0, [f"{shown(self._picture)} to S3, by the presigned form"])
             view = await follow(self._console, loan_app.follow(APPLICATION), self._steps(), since=uploaded_at)
             if self._stay:
                 with self._console.status("Preparing an application for you to decide …"):
@@ -148,17 +149,18 @@ class Demo:
 
     async def _tell_mail(self, _view: View) -> list[str]:
         mail = self._stack.mail.mails[0]
-        return [f"“{mail.subject}”", str(mail.path)]
+        return [f"“{mail.subject}”", shown(mail.path)]
 
     def _print_what_to_try(self, view: View) -> None:
         """Addresses, and one command per caller that works as pasted."""
         stack = self._stack
         application, run = f"{stack.gateway_url}/v1/applications", view["runs"][0]["id"]
-        decision = json.dumps({"outcome": "deny", "reasons": ["Income not verified"], "decided_by": "you"})
+        decision = json.dumps({"outcome": "denied", "reasons": ["Income not verified"], "decided_by": "you"})
         self._print("")
         self._print("API documentation", f"{stack.gateway_url}/docs")
         self._print("Prefect", stack.prefect_url)
-        self._print("Logs and mail", str(stack.folder.path))
+        self._print("Application's status", f"{application}/{APPLICATION} (with a key, as below)")
+        self._print("Logs and mail", shown(stack.folder.path))
         self._print("")
         self._print("The loan app reads the status:")
         self._print("", f"curl -s {self._bearer(Role.LOAN_APP)} {application}/{APPLICATION}")
@@ -190,8 +192,8 @@ def _rule(handover: Handover) -> Ruling | None:
         if check["required"] and check["status"] != "pass"
     ]
     if handover.kind != "document.read" or failed:
-        return Ruling("deny", reasons=["The document did not pass: " + ", ".join(failed or ["unreadable"])])
-    return Ruling("approve")
+        return Ruling("denied", reasons=["The document did not pass: " + ", ".join(failed or ["unreadable"])])
+    return Ruling("approved")
 
 
 def _say(line: str) -> Callable[[View], Awaitable[list[str]]]:

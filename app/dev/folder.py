@@ -11,6 +11,11 @@ from pathlib import Path
 from app.errors import Misconfigured
 
 
+def shown(path: Path) -> str:
+    """The path as a person in the current directory would write it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 class Folder:
     """`path` is made when it is claimed; `logs` and `mail` are what a developer wants to read."""
 
@@ -19,6 +24,7 @@ class Folder:
         self.logs = self.path / "logs"
         self.mail = self.path / "mail"
         self.prefect_home = self.path / "prefect"
+        self.temporary = self.path / "tmp"
 
     def log(self, part: str) -> Path:
         return self.logs / f"{part.lower().replace(' ', '-')}.log"
@@ -34,7 +40,7 @@ class Folder:
                 raise Misconfigured(
                     f"Another stack is running in {self.path}. Stop it, or start from another folder."
                 ) from None
-            for part in (self.logs, self.mail, self.prefect_home):
+            for part in (self.logs, self.mail, self.prefect_home, self.temporary):
                 shutil.rmtree(part, ignore_errors=True)
                 part.mkdir()
             yield

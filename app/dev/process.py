@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.dev.folder import shown
 from app.dev.guardian import guardian
 
 Ready = Callable[[], Awaitable[bool]]
@@ -26,7 +27,7 @@ class PartFailed(Exception):
         self.part = part
         message = f"{part} {what}."
         if log is not None:
-            message += f" The last lines of {log}:\n{tail(log)}"
+            message += f" The last lines of {shown(log)}:\n{tail(log)}"
         super().__init__(message)
 
 

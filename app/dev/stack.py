@@ -114,6 +114,8 @@ class Stack:
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
             "PYTHONUNBUFFERED": "1",  # so that the log of a killed process is complete
             "NO_PROXY": "127.0.0.1,localhost",
+            # Prefect's worker would share /tmp/runner_storage with other users, and be refused.
+            "TMPDIR": str(self.folder.temporary),
             **bucket.CREDENTIALS,
             **orchestrator.environment(self.folder.prefect_home, self.settings["SLUICE_PREFECT_API_URL"]),
             **self.settings,

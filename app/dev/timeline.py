@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from app.dev.folder import shown
 from app.dev.loan_app import View
 from app.dev.process import tail
 
@@ -24,9 +25,8 @@ class StepFailed(Exception):
     """A step was not reached. The message says why and ends with the log of the part to blame."""
 
     def __init__(self, step: Step, reason: str) -> None:
-        super().__init__(
-            f"The document was not {step.name}: {reason}\nThe last lines of {step.log}:\n{tail(step.log)}"
-        )
+        log = f"The last lines of {shown(step.log)}:\n{tail(step.log)}"
+        super().__init__(f"The document was not {step.name}: {reason} {log}")
 
 
 async def _nothing(_view: View) -> list[str]:

@@ -65,7 +65,7 @@ class DecisionBody(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "outcome": "deny",
+                    "outcome": "denied",
                     "reasons": ["The document has expired"],
                     "conditions": [],
                     "decided_by": "underwriter-17",
@@ -111,7 +111,7 @@ async def decide(
     response: Response,
 ) -> DecisionView:
     """Record it once and start the `underwriting-decision` flow, which applies it and tells the applicant."""
-    if body.outcome is DecisionOutcome.DENY and not body.reasons:
+    if body.outcome is DecisionOutcome.DENIED and not body.reasons:
         raise errors.Unprocessable("A denial needs at least one reason: the applicant has to be told.")
     new = decisions.NewDecision(
         application_id=application_id,

@@ -124,9 +124,9 @@ def upgrade() -> None:
         sa.Column(
             "outcome",
             sa.Enum(
-                "approve",
-                "deny",
-                "more_information",
+                "approved",
+                "denied",
+                "more_information_needed",
                 name="outcome",
                 native_enum=False,
                 create_constraint=True,

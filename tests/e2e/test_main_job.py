@@ -51,10 +51,10 @@ async def test_from_the_upload_to_the_email(driver: Driver, person: Person, pict
     [handover] = [one for one in driver.stack.underwriter.handovers if one.application_id == APPLICATION]
     assert handover.kind == "document.read"
     assert handover.data["document_id"] == document["id"]
-    answer = await driver.stack.underwriter.decide(APPLICATION, Ruling("approve"))
+    answer = await driver.stack.underwriter.decide(APPLICATION, Ruling("approved"))
     assert answer.status_code == 202, answer.text
     view = await driver.status_when(APPLICATION, lambda view: view["status"] == "approved")
-    assert view["decision"]["outcome"] == "approve"
+    assert view["decision"]["outcome"] == "approved"
     assert view["decision"]["applied_at"] is not None
 
     # Emailed, once.

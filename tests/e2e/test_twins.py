@@ -48,7 +48,7 @@ async def test_the_same_upload_notified_twice_gives_one_run(driver: Driver, pict
 
 
 async def test_a_denial_is_explained_to_the_applicant_once(driver: Driver, picture: bytes) -> None:
-    driver.rulings["DENIED-1"] = Ruling("deny", reasons=["Income could not be verified"])
+    driver.rulings["DENIED-1"] = Ruling("denied", reasons=["Income could not be verified"])
     address = await driver.register("DENIED-1")
     await driver.loan_app.upload("DENIED-1", picture)
     view = await driver.status_when(

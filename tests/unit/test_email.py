@@ -38,7 +38,7 @@ def text(message: EmailMessage) -> str:
 
 
 def test_headers() -> None:
-    message = arrived(decided(DecisionOutcome.APPROVE))
+    message = arrived(decided(DecisionOutcome.APPROVED))
     assert message["Subject"] == "Your loan application A-17 is approved"
     assert message["From"] == "Loan Desk <loans@lender.example>"
     assert message["To"] == "Jane Sample <jane@example.net>"
@@ -58,14 +58,14 @@ def test_every_outcome_has_a_polite_text_of_its_own(outcome: DecisionOutcome) ->
 
 
 def test_an_approval_names_its_conditions() -> None:
-    body = text(arrived(decided(DecisionOutcome.APPROVE, conditions=["Proof of income", "A co-signer"])))
+    body = text(arrived(decided(DecisionOutcome.APPROVED, conditions=["Proof of income", "A co-signer"])))
     assert "these conditions:\n  - Proof of income\n  - A co-signer\n" in body
-    assert "conditions" not in text(arrived(decided(DecisionOutcome.APPROVE)))
+    assert "conditions" not in text(arrived(decided(DecisionOutcome.APPROVED)))
 
 
 def test_a_denial_is_an_adverse_action_notice() -> None:
     body = text(
-        arrived(decided(DecisionOutcome.DENY, reasons=["Income insufficient", "Length of residence"]))
+        arrived(decided(DecisionOutcome.DENIED, reasons=["Income insufficient", "Length of residence"]))
     )
     assert "Our principal reasons are:\n  - Income insufficient\n  - Length of residence\n" in body
     assert "Equal Credit Opportunity Act prohibits" in body
@@ -74,19 +74,21 @@ def test_a_denial_is_an_adverse_action_notice() -> None:
 
 
 def test_a_denial_without_reasons_tells_of_the_right_to_them() -> None:
-    body = " ".join(text(arrived(decided(DecisionOutcome.DENY))).split())
+    body = " ".join(text(arrived(decided(DecisionOutcome.DENIED))).split())
     assert "right to a statement of the specific reasons" in body
     assert "within 60 days" in body
 
 
 def test_more_information_says_what_is_needed() -> None:
-    body = text(arrived(decided(DecisionOutcome.MORE_INFORMATION, reasons=["The back of your licence"])))
+    body = text(
+        arrived(decided(DecisionOutcome.MORE_INFORMATION_NEEDED, reasons=["The back of your licence"]))
+    )
     assert "This is what we need:\n  - The back of your licence\n" in body
 
 
 def test_names_of_any_alphabet_and_long_reasons_arrive_whole() -> None:
     applicant = Applicant(name="Zoë Łukasiewicz 李", email="zoe@bücher.example")
-    message = arrived(decided(DecisionOutcome.DENY, reasons=["long " * 400]), applicant)
+    message = arrived(decided(DecisionOutcome.DENIED, reasons=["long " * 400]), applicant)
     assert message["To"].addresses[0].display_name == "Zoë Łukasiewicz 李"
     assert message["To"].addresses[0].addr_spec == "zoe@xn--bcher-kva.example"
     assert "Dear Zoë Łukasiewicz 李," in text(message)
@@ -95,7 +97,7 @@ def test_names_of_any_alphabet_and_long_reasons_arrive_whole() -> None:
 
 @pytest.mark.parametrize("name", ["Jane\r\nBcc: other@example.net", "Jane\n\nInjected", "$application_id"])
 def test_a_name_adds_no_header_and_is_no_template(name: str) -> None:
-    message = arrived(decided(DecisionOutcome.APPROVE), Applicant(name=name, email="jane@example.net"))
+    message = arrived(decided(DecisionOutcome.APPROVED), Applicant(name=name, email="jane@example.net"))
     assert message["Bcc"] is None
     assert len(message["To"].addresses) == 1
     assert text(message).startswith(f"Dear {' '.join(name.split())},\n")
@@ -119,6 +121,6 @@ def test_a_name_adds_no_header_and_is_no_template(name: str) -> None:
 )
 def test_an_address_that_cannot_be_written_to_is_refused_without_quoting_it(address: str) -> None:
     with pytest.raises(email.AddressNotValid) as caught:
-        arrived(decided(DecisionOutcome.APPROVE), Applicant(name="Jane Sample", email=address))
+        arrived(decided(DecisionOutcome.APPROVED), Applicant(name="Jane Sample", email=address))
     assert not address or address not in str(caught.value)
     assert caught.value.__cause__ is None

@@ -20,8 +20,8 @@ from app.models import ApplicationStatus, Document, Run, RunCause
 from app.settings import Settings
 from tests.web.conftest import Headers, Notify, s3_event
 
-APPROVE: dict[str, Any] = {"outcome": "approve", "decided_by": "underwriter-17"}
-DENY: dict[str, Any] = {"outcome": "deny", "reasons": ["Expired document"], "decided_by": "underwriter-17"}
+APPROVE: dict[str, Any] = {"outcome": "approved", "decided_by": "underwriter-17"}
+DENY: dict[str, Any] = {"outcome": "denied", "reasons": ["Expired document"], "decided_by": "underwriter-17"}
 URL = "/v1/applications/A-1/decisions"
 
 Decide = Callable[..., Awaitable[httpx.Response]]
@@ -140,7 +140,7 @@ async def test_applying_a_decision_twice_changes_nothing(decide: Decide, session
 async def test_after_more_information_the_application_can_be_decided_again(
     decide: Decide, sessions: Sessions, notify: Notify
 ) -> None:
-    more = await decide({"outcome": "more_information", "decided_by": "underwriter-17"})
+    more = await decide({"outcome": "more_information_needed", "decided_by": "underwriter-17"})
     async with sessions.begin() as session:
         applied = await decisions.apply(session, uuid.UUID(more.json()["id"]))
     assert applied.application.status is ApplicationStatus.AWAITING_DOCUMENT
@@ -196,7 +196,7 @@ async def test_an_underwriters_api_key_needs_an_idempotency_key(
 
 @pytest.mark.usefixtures("in_review")
 async def test_a_denial_without_a_reason_is_refused(decide: Decide) -> None:
-    answer = await decide({"outcome": "deny", "decided_by": "underwriter-17"})
+    answer = await decide({"outcome": "denied", "decided_by": "underwriter-17"})
 
     assert answer.status_code == 422
     assert "reason" in answer.json()["detail"]

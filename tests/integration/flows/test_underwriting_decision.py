@@ -77,10 +77,10 @@ async def actions(sessions: Sessions) -> list[str]:
 @pytest.mark.parametrize(
     ("outcome", "status_after", "subject"),
     [
-        (DecisionOutcome.APPROVE, ApplicationStatus.APPROVED, "Your loan application A-17 is approved"),
-        (DecisionOutcome.DENY, ApplicationStatus.DENIED, "Our decision on your loan application A-17"),
+        (DecisionOutcome.APPROVED, ApplicationStatus.APPROVED, "Your loan application A-17 is approved"),
+        (DecisionOutcome.DENIED, ApplicationStatus.DENIED, "Our decision on your loan application A-17"),
         (
-            DecisionOutcome.MORE_INFORMATION,
+            DecisionOutcome.MORE_INFORMATION_NEEDED,
             ApplicationStatus.AWAITING_DOCUMENT,
             "We need more information for your loan application A-17",
         ),
@@ -115,7 +115,7 @@ async def test_a_decision_moves_the_application_and_tells_the_applicant_once(
 async def test_an_email_another_run_never_confirmed_is_not_sent_again(
     run_flow: RunFlow, decide: Decide, sessions: Sessions, mailbox: MailSink
 ) -> None:
-    decision = await decide(DecisionOutcome.APPROVE)
+    decision = await decide(DecisionOutcome.APPROVED)
     async with sessions.begin() as session:
         session.add(Email(decision_id=decision.id, template="approved", status=EmailStatus.SENDING))
     state = await run_flow(FLOW, decision.id)
@@ -129,7 +129,7 @@ async def test_an_email_another_run_never_confirmed_is_not_sent_again(
 async def test_an_email_that_was_refused_may_be_sent_by_a_replay(
     run_flow: RunFlow, decide: Decide, sessions: Sessions, keyring: Keyring, mailbox: MailSink
 ) -> None:
-    decision = await decide(DecisionOutcome.APPROVE, applicant=Applicant(name="Jane", email="nowhere"))
+    decision = await decide(DecisionOutcome.APPROVED, applicant=Applicant(name="Jane", email="nowhere"))
     state = await run_flow(FLOW, decision.id)
     assert (state.type, state.name) == ("FAILED", "EmailNotSent")
     assert "nowhere" not in str(state.message)
@@ -146,7 +146,7 @@ async def test_an_email_that_was_refused_may_be_sent_by_a_replay(
 async def test_a_mail_server_that_is_away_for_a_moment_is_waited_for(
     run_flow: RunFlow, decide: Decide, mailbox: MailSink
 ) -> None:
-    decision = await decide(DecisionOutcome.APPROVE)
+    decision = await decide(DecisionOutcome.APPROVED)
     await mailbox.stop()
     running = asyncio.create_task(run_flow(FLOW, decision.id))
     await asyncio.sleep(2)
@@ -158,7 +158,7 @@ async def test_a_mail_server_that_is_away_for_a_moment_is_waited_for(
 async def test_without_an_applicant_nobody_is_told_and_that_is_kept_once(
     run_flow: RunFlow, decide: Decide, sessions: Sessions, mailbox: MailSink
 ) -> None:
-    decision = await decide(DecisionOutcome.DENY, applicant=None)
+    decision = await decide(DecisionOutcome.DENIED, applicant=None)
     for _ in range(2):
         state = await run_flow(FLOW, decision.id)
         assert (state.type, state.name) == ("COMPLETED", "NoEmail")

@@ -1,0 +1,271 @@
+"""The documents say what the code does: no setting, metric, problem or module is missing, and none is invented."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import Counter
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+from app import models, standard_webhooks, telemetry
+from app.db import Base
+from app.encryption import new_key
+from app.errors import SluiceError
+from app.main import create_app
+from app.settings import EncryptionSettings, Settings
+from flows import email, mail_transport, underwriting_tool
+from flows.extraction.checks import Check
+from flows.extraction.fields import FieldName
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+FLOW_MODULES = {module.__name__ for module in (email, mail_transport, underwriting_tool)}
+
+
+def tracked_documents() -> list[Path]:
+    """The project's Markdown files, new ones included, and nothing that is ignored."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
+    listed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.split()  # noqa: S603, S607
+    found = {ROOT / name for name in listed} | {*ROOT.glob("*.md"), *DOCS.rglob("*.md")}
+    return sorted(path for path in found if path.exists())
+
+
+def section(document: str, heading: str) -> str:
+    """The text below a heading, up to the next one of its level or above."""
+    text = (DOCS / document).read_text("utf-8")
+    level = heading.split(" ", maxsplit=1)[0]
+    begin = text.index(f"\n{heading}\n") + len(heading) + 2
+    end = re.search(rf"^#{{1,{len(level)}}} ", text[begin:], re.MULTILINE)
+    return text[begin : begin + end.start()] if end else text[begin:]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every table row, heads and rules left out."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    heads = {number - 1 for number, row in enumerate(cells) if set("".join(row)) <= set("-")}
+    return [
+        row
+        for number, row in enumerate(cells)
+        if not {number, number + 1} & {*heads, *(h + 1 for h in heads)}
+    ]
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def settings_as_documented() -> dict[str, str]:
+    found = (row for row in rows((DOCS / "settings.md").read_text("utf-8")) if "SLUICE_" in row[0])
+    return {words(name)[0]: default for name, _, default, _ in found}
+
+
+def settings_in_the_code() -> Iterator[tuple[str, Any]]:
+    for group in Settings.model_fields.values():
+        kind = group.annotation
+        assert isinstance(kind, type)
+        assert issubclass(kind, BaseSettings)
+        for name, field in kind.model_fields.items():
+            yield f"{kind.model_config['env_prefix']}{name}".upper(), field.default
+
+
+def as_documented(default: Any) -> str:
+    match default:
+        case SecretStr():
+            return f"`{default.get_secret_value()}`"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case list() if default:
+            return f"`{','.join(default)}`"
+        case None | [] | {}:
+            return "a word in italics"
+        case _:
+            return f"`{default}`"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = {
+        name: "a word in italics" if re.fullmatch(r"\*\w+\*", default) else default
+        for name, default in settings_as_documented().items()
+    }
+    assert documented == {name: as_documented(default) for name, default in settings_in_the_code()}
+
+
+def problems_in_the_code() -> dict[str, type[SluiceError]]:
+    """Every class of error that names a problem of its own."""
+    found = {SluiceError.slug: SluiceError}
+    waiting = [SluiceError]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            waiting.append(kind)
+            if "slug" in vars(kind) and "<locals>" not in kind.__qualname__:
+                found[kind.slug] = kind
+    return {slug: kind for slug, kind in found.items() if kind.__module__.startswith(("app.", "flows."))}
+
+
+def as_row(kind: type[SluiceError]) -> tuple[int, str]:
+    return kind.status, "yes" if kind.retryable else "no"
+
+
+def test_every_problem_is_documented_with_its_status() -> None:
+    in_the_code = problems_in_the_code()
+    answered = {
+        slug: as_row(kind) for slug, kind in in_the_code.items() if kind.__module__.startswith("app.")
+    }
+    text = (DOCS / "problems.md").read_text("utf-8")
+    overview = text[: text.index("## What SNS sees")]
+    assert {words(row[0])[0]: (int(row[1]), row[2]) for row in rows(overview)} == answered
+    sections = re.findall(r"^### (.+)$", section("problems.md", "## One by one"), re.MULTILINE)
+    assert sorted(sections) == sorted(answered)
+
+    inside = {
+        words(row[0])[0]: (int(row[1]), row[2]) for row in rows(section("problems.md", "## Inside the flows"))
+    }
+    assert inside == {
+        slug: as_row(kind) for slug, kind in in_the_code.items() if kind.__module__.startswith("flows.")
+    }
+
+
+def test_no_module_of_the_flows_defines_a_problem_that_is_overlooked() -> None:
+    """They are not all imported here: some need Prefect, which takes seconds."""
+    for path in (ROOT / "flows").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        assigned = {name.id for name in ast.walk(tree) if isinstance(name, ast.Name) and name.id == "slug"}
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        assert not assigned or module in FLOW_MODULES
+
+
+def test_the_example_problem_is_one_of_ours() -> None:
+    text = (DOCS / "problems.md").read_text("utf-8")
+    for slug in re.findall(r"urn:sluice:problem:([a-z-]+)\"", text):
+        assert slug in problems_in_the_code()
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    in_the_code = {
+        metric.describe()[0].name + ("_total" if isinstance(metric, Counter) else ""): list(
+            metric._labelnames
+        )
+        for metric in vars(telemetry).values()
+        if isinstance(metric, MetricWrapperBase)
+    }
+    documented = {words(row[0])[0]: words(row[1]) for row in rows((DOCS / "metrics.md").read_text("utf-8"))}
+    assert documented == in_the_code
+
+
+def test_every_dependency_is_documented() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for heading, wanted in {
+        "## The gateway": project["dependencies"],
+        "## The flows": project["optional-dependencies"]["flows"],
+        "## Development and tests": project["optional-dependencies"]["dev"],
+    }.items():
+        names = sorted(re.split(r"[\[<>=]", requirement)[0] for requirement in wanted)
+        assert sorted(words(row[0])[0] for row in rows(section("dependencies.md", heading))) == names
+
+
+def test_the_floors_are_those_the_import_contracts_keep() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [set(layer.split(" | ")) for layer in contracts[0]["layers"]]
+    documented = [words(row[1])[0] for row in rows(section("architecture.md", "## Floors"))]
+    for layer in layers:
+        assert set(documented[: len(layer)]) == layer
+        documented = documented[len(layer) :]
+    assert documented == []
+
+
+def test_every_table_is_documented() -> None:
+    documented = [words(row[0])[0] for row in rows(section("architecture.md", "## Tables"))]
+    assert sorted(documented) == sorted(Base.metadata.tables)
+
+
+def moves_drawn(heading: str) -> set[tuple[str, str]]:
+    drawn = re.findall(r"^ +(\S+) --> ([\w\[\]*]+)", section("architecture.md", heading), re.MULTILINE)
+    return {(start, end) for start, end in drawn if "[*]" not in {start, end}}
+
+
+def test_the_drawn_states_are_those_of_the_code() -> None:
+    legal = {(start, end) for start, ends in models.APPLICATION_MOVES.items() for end in ends}
+    assert moves_drawn("### Applications") == legal
+    assert {state for move in moves_drawn("### Documents") for state in move} == set(models.DocumentStatus)
+    runs = moves_drawn("### Runs")
+    assert {state for move in runs for state in move} == set(models.RunState)
+    replayed = {start for start, end in runs if end == models.RunState.ACCEPTED}
+    assert replayed - {models.RunState.SCHEDULED} == models.UNSUCCESSFUL_RUN_STATES
+
+
+def test_every_field_and_member_of_a_check_is_documented() -> None:
+    fields = words(section("documents.md", "### Fields"))
+    assert sorted({field for field in fields if field.isupper()}) == sorted(FieldName)
+    for member in Check.model_fields:
+        assert f"`{member}`" in section("documents.md", "## The result")
+
+
+def test_the_calls_of_the_guide_exist() -> None:
+    app = create_app(Settings(encryption=EncryptionSettings(keys=[SecretStr(new_key("test"))])))
+    paths = {re.sub(r"\{\w+\}", "*", path): operations for path, operations in app.openapi()["paths"].items()}
+    text = (DOCS / "api.md").read_text("utf-8").replace("\\\n", " ")
+    calls = [shlex.split(line) for line in re.findall(r"^ *(curl .+)$", text, re.MULTILINE)]
+    assert len(calls) > 10
+    for call in calls:
+        method = call[call.index("-X") + 1] if "-X" in call else "GET"
+        [url] = [word for word in call if word.startswith("$SLUICE/")]
+        path = re.sub(r"\$[A-Z_]+|A-1001", "*", url.removeprefix("$SLUICE"))
+        assert method.lower() in paths[path], f"{method} {path}"
+
+
+def test_the_guides_signature_verifies() -> None:
+    [snippet] = re.findall(r"```python\n(.+?)```", section("api.md", "### Sign a decision"), re.DOTALL)
+    namespace: dict[str, Any] = {}
+    exec(snippet, namespace)  # noqa: S102 (our own document)
+    secret, body = standard_webhooks.new_secret(), b'{"outcome": "approve", "decided_by": "underwriter-17"}'
+
+    headers = namespace["signed"](secret, "decision-17", body)
+
+    verified = standard_webhooks.verify([SecretStr(secret)], headers, body, datetime.now(UTC), 300)
+    assert verified == "decision-17"
+
+
+def test_every_decision_record_is_listed_by_its_title() -> None:
+    listed = re.findall(
+        r"^\| \[(\d+)\]\((.+?)\) \| (.+?) \|$", (DOCS / "adr/README.md").read_text(), re.MULTILINE
+    )
+    titles = [
+        (path.read_text("utf-8").partition("\n")[0].removeprefix("# ").split(". ", maxsplit=1), path.name)
+        for path in sorted((DOCS / "adr").glob("0*.md"))
+    ]
+    assert listed == [(number, name, title) for (number, title), name in titles]
+
+
+def anchors(path: Path) -> set[str]:
+    """The fragments GitHub makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    plain = (re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", heading) for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("document", tracked_documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_resolve(document: Path) -> None:
+    text = re.sub(r"```.+?```", "", document.read_text("utf-8"), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, fragment = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), f"{link} leads nowhere"
+        if fragment:
+            assert fragment in anchors(target), f"{link} names a heading that does not exist"
