@@ -1,0 +1,25 @@
+"""The `sluice` command: a module for each group of subcommands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from app.cli import audit, keys, services
+from app.errors import SluiceError
+
+cli = typer.Typer(
+    help="The ingestion gateway in front of Prefect.", no_args_is_help=True, add_completion=False
+)
+cli.add_typer(services.commands)
+cli.add_typer(keys.commands, name="keys")
+cli.add_typer(audit.commands, name="audit")
+
+
+def main() -> None:
+    """Entry point: an error with a meaning is one line on standard error, not a trace."""
+    try:
+        cli()
+    except SluiceError as error:
+        sys.exit(f"sluice: {error.title}: {error.detail}")
