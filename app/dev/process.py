@@ -40,8 +40,11 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or "    (empty)"
 
 
+_given_out: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port nothing listens on.
+    """A loopback port nothing listens on, another one each time.
 
     It lies below the range systems hand out to outgoing connections (32768 on Linux, 49152 elsewhere), so
     that none of those can take it while a part is being restarted on the same port.
@@ -50,7 +53,14 @@ def free_port() -> int:
         port = random.randint(20_000, 32_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if port not in _given_out:
+                _given_out.add(port)
+                return port
+
+
+_WHEN_TOLD = ["/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh"]
+"""Becomes the program that follows once a line arrives. A child must not begin before the guardian knows of
+it: if we die in between, the line never comes, and the child ends."""
 
 
 class Process:
@@ -100,13 +110,12 @@ class Process:
 
     def start(self) -> None:
         uid, gid = self.user or (None, None)
-        watcher = guardian()  # before the child, so that there is one as soon as there is a child
         self._stopping = False
         self.started_at = datetime.now(UTC)
         with self.log.open("ab") as output:
-            self._child = subprocess.Popen(  # noqa: S603 (our own programs, no shell)
-                self.command,
-                stdin=subprocess.DEVNULL,
+            self._child = subprocess.Popen(  # noqa: S603 (our own programs)
+                [*_WHEN_TOLD, *self.command],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self.env,
@@ -117,7 +126,10 @@ class Process:
                 extra_groups=None if self.user is None else [],
             )
         self._group = self._child.pid
-        watcher.watch_group(self._group)
+        guardian().watch_group(self._group)
+        if self._child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError), self._child.stdin as told:
+                told.write(b"start\n")
 
     async def up(self, *, within: float = 60.0) -> None:
         """Start and wait until ready. Raises `PartFailed` if it ends first or `within` seconds pass."""

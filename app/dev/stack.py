@@ -68,7 +68,8 @@ class Stack:
         self.underwriter = Underwriter(
             free_port(), self.gateway_url, self.decision_secret, rule=rule or (lambda _handover: None)
         )
-        self.settings = self._own_settings(with_underwriter=rule is not None) | dict(settings or {})
+        self._has_underwriter = rule is not None
+        self.settings = self._own_settings() | dict(settings or {})
         """The `SLUICE_…` variables of the gateway and the flows."""
         self._http = httpx.AsyncClient(trust_env=False, timeout=5)
         self._on_ready = on_ready
@@ -114,10 +115,11 @@ class Stack:
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
             "PYTHONUNBUFFERED": "1",  # so that the log of a killed process is complete
             "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
             # Prefect's worker would share /tmp/runner_storage with other users, and be refused.
             "TMPDIR": str(self.folder.temporary),
             **bucket.CREDENTIALS,
-            **orchestrator.environment(self.folder.prefect_home, self.settings["SLUICE_PREFECT_API_URL"]),
+            **orchestrator.environment(self.folder.prefect_home, f"{self.prefect_url}/api"),
             **self.settings,
         }
 
@@ -157,7 +159,10 @@ class Stack:
                 process.check_alive()
             for task in self._background:
                 if task.done():
-                    raise PartFailed(task.get_name(), "ended by itself") from task.exception()
+                    error = task.exception()
+                    raise PartFailed(task.get_name(), f"ended ({error and _first(error)!r})") from error
+            if self.underwriter.refused:
+                raise PartFailed("underwriting tool", f"was refused ({self.underwriter.refused[0]})")
             await asyncio.sleep(0.2)
 
     async def create_key(self, role: Role, label: str) -> str:
@@ -217,7 +222,10 @@ class Stack:
     async def _start_stand_ins(self) -> None:
         await self.mail.start()
         self._ready("mail sink")
-        for name, run in (("SNS stand-in", self.sns.run), ("underwriting tool", self.underwriter.run)):
+        stand_ins = {"SNS stand-in": self.sns.run}
+        if self._has_underwriter:
+            stand_ins["underwriting tool"] = self.underwriter.run
+        for name, run in stand_ins.items():
             listening = asyncio.Event()
             self._in_background(name, run(listening))
             await listening.wait()
@@ -245,13 +253,13 @@ class Stack:
         self._in_background("S3 events", forwarding)
         self._ready("SNS subscription")
 
-    def _own_settings(self, *, with_underwriter: bool) -> dict[str, str]:
+    def _own_settings(self) -> dict[str, str]:
         underwriting = {
             "SLUICE_UNDERWRITING_URL": self.underwriter.url,
             "SLUICE_UNDERWRITING_WEBHOOK_SECRET": self.underwriter.secret,
         }
         return {
-            **(underwriting if with_underwriter else {}),
+            **(underwriting if self._has_underwriter else {}),
             "SLUICE_HTTP_HOST": "127.0.0.1",
             "SLUICE_HTTP_PORT": self.gateway_url.rpartition(":")[2],
             "SLUICE_HTTP_SHUTDOWN_SECONDS": "3",

@@ -78,6 +78,8 @@ class Underwriter:
         self.secret = standard_webhooks.new_secret()
         """With which the hand-over must be signed."""
         self.handovers: list[Handover] = []
+        self.refused: list[str] = []
+        """Why the gateway did not take a decision that was offered twenty times."""
         self._gateway_url = gateway_url
         self._decision_secret = SecretStr(decision_secret)
         self._rule = rule
@@ -126,12 +128,18 @@ class Underwriter:
         if ruling is None:
             return
         await asyncio.sleep(self._seconds)
-        # The hand-over comes just before the application is in review, so the first try may be too early.
+        # As any sender of webhooks: until it was taken, always with the same id.
+        refusal = ""
         for _attempt in range(20):
-            answer = await self.decide(
-                handover.application_id, ruling, webhook_id=f"decision-on-{handover.webhook_id}"
-            )
-            if answer.is_success:
-                return
+            try:
+                answer = await self.decide(
+                    handover.application_id, ruling, webhook_id=f"decision-on-{handover.webhook_id}"
+                )
+            except httpx.HTTPError as error:
+                refusal = repr(error)
+            else:
+                if answer.is_success:
+                    return
+                refusal = f"{answer.status_code}: {answer.text}"
             await asyncio.sleep(0.5)
-        raise RuntimeError(f"The gateway refused the decision: {answer.status_code} {answer.text}")
+        self.refused.append(refusal)
