@@ -60,8 +60,8 @@ class ObjectEvent(BaseModel):
     bucket: Name
     key: Key
     """Decoded: what GetObject takes."""
-    size: Annotated[int, Field(ge=0)] | None = None
-    """In bytes; None when the object was removed."""
+    size: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    """In bytes, as many as PostgreSQL can count; None when the object was removed."""
     etag: Name | None = None
     version_id: VersionId | None = None
     """None in a bucket without versioning; `null` while versioning is suspended."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import boto3
@@ -14,9 +15,14 @@ import structlog
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app import errors
+from app import errors, sns
 from app.settings import SnsSettings
-from app.sns_certificates import SigningCertificate, load_certificate, parse_topic_arn
+from app.sns_certificates import (
+    SigningCertificate,
+    check_certificate_url,
+    load_certificate,
+    parse_topic_arn,
+)
 
 log = structlog.get_logger()
 
@@ -27,7 +33,8 @@ _MAX_ENTRIES = 64
 _MAX_FETCHES = 8
 """Fetches under way at once. A forger who knows a listed topic can name certificates that do not exist."""
 
-_TOKEN_REFUSED = {"InvalidParameter", "InvalidParameterException", "NotFound", "NotFoundException"}
+_TOKEN_SPENT = {"InvalidParameter", "InvalidParameterException"}
+_TOPIC_GONE = {"NotFound", "NotFoundException"}
 
 
 class CertificateCache:
@@ -116,15 +123,32 @@ def _remember(memory: OrderedDict[str, _Entry], url: str, entry: _Entry) -> None
         memory.popitem(last=False)
 
 
-async def confirm_subscription(settings: SnsSettings, topic_arn: str, token: str) -> str:
+async def check_signature(
+    certificates: CertificateCache, settings: SnsSettings, message: sns.Message, *, now: datetime
+) -> None:
+    """Check that SNS signed the message, valid at `now`; its certificate is fetched from SNS alone.
+
+    Raises SignatureInvalid, or CertificateUnavailable when the certificate cannot be had.
+    """
+    origins = settings.extra_certificate_origins
+    check_certificate_url(message.signing_cert_url, message.topic_arn, origins)
+    certificate = await certificates.get(message.signing_cert_url)
+    sns.verify(message, certificate, now=now, extra_origins=origins)
+
+
+async def confirm_subscription(settings: SnsSettings, topic_arn: str, token: str) -> str | None:
     """Confirm the subscription that `token` was sent for, and return its ARN.
 
     Calls ConfirmSubscription in the topic's own region instead of following SubscribeURL, which would be a
     request to wherever the message says. From then on only its owner, signing in, can unsubscribe us
     (AuthenticateOnUnsubscribe); AWS wants credentials for that, taken from boto3's own chain. To be called
-    for listed topics only. Confirming twice does no harm.
+    for listed topics only.
 
-    Raises SubscriptionRefused when the token is wrong or has expired, Unavailable for everything else.
+    Returns None when SNS takes the token no more. SNS does not say why, but the token of a message it signed
+    was right once: it has been used, by an attempt of ours that we do not remember or by somebody who
+    followed the SubscribeURL, or it has expired. Neither a retry nor an error would change that.
+
+    Raises SubscriptionRefused when the topic is gone, Unavailable for everything else.
     """
     region = parse_topic_arn(topic_arn).region
     try:
@@ -132,9 +156,14 @@ async def confirm_subscription(settings: SnsSettings, topic_arn: str, token: str
     except ClientError as error:
         # The code alone: SNS may quote the token in its message, and boto3 quotes that.
         code = error.response.get("Error", {}).get("Code", "unknown")
-        if code in _TOKEN_REFUSED:
+        if code in _TOKEN_SPENT:
+            log.warning(
+                "SNS takes the token no more: look whether the subscription is confirmed", topic=topic_arn
+            )
+            return None
+        if code in _TOPIC_GONE:
             raise errors.SubscriptionRefused(
-                f"SNS refused the token for {topic_arn} ({code}). Tokens expire; subscribe the endpoint anew."
+                f"SNS has no topic {topic_arn} any more ({code}), so there is nothing to subscribe to."
             ) from None
         raise errors.Unavailable(
             f"SNS did not confirm the subscription to {topic_arn} ({code}). "

@@ -229,6 +229,7 @@ async def test_a_subscription_is_confirmed_in_the_region_of_its_topic(aws: str) 
     topic = sns.create_topic(Name="uploads")["TopicArn"]
     settings = SnsSettings(endpoint_url=aws)
     arn = await confirm_subscription(settings, topic, "token")
+    assert arn is not None
     assert arn.startswith(f"{topic}:")
     assert await confirm_subscription(settings, topic, "token") == arn
 
@@ -245,13 +246,13 @@ async def test_a_topic_that_is_gone_refuses_its_token_for_good(aws: str) -> None
 @pytest.mark.parametrize(
     ("status", "code", "error"),
     [
-        (400, "InvalidParameter", errors.SubscriptionRefused),
+        (404, "NotFound", errors.SubscriptionRefused),
         (403, "AuthorizationError", errors.Unavailable),
         (403, "SubscriptionLimitExceeded", errors.Unavailable),
         (500, "InternalError", errors.Unavailable),
     ],
 )
-async def test_only_a_refused_token_is_final(
+async def test_only_a_topic_that_is_gone_is_final(
     origin: Origin, status: int, code: str, error: type[errors.SluiceError]
 ) -> None:
     body = (
@@ -264,6 +265,15 @@ async def test_only_a_refused_token_is_final(
             SnsSettings(endpoint_url=origin.base), "arn:aws:sns:eu-west-1:123456789012:uploads", "the-token"
         )
     assert "the-token" not in raised.value.detail
+
+
+@pytest.mark.usefixtures("credentials")
+async def test_a_token_that_was_used_before_is_no_error(origin: Origin) -> None:
+    body = b"<ErrorResponse><Error><Code>InvalidParameter</Code><Message>x</Message></Error></ErrorResponse>"
+    head = f"HTTP/1.1 400 X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+    origin.reply = origin.serve(head + body)
+    topic = "arn:aws:sns:eu-west-1:123456789012:uploads"
+    assert await confirm_subscription(SnsSettings(endpoint_url=origin.base), topic, "the-token") is None
 
 
 @pytest.mark.usefixtures("credentials")

@@ -200,6 +200,8 @@ def test_what_is_no_s3_event_is_said_to_be_none(message: str) -> None:
         (direct(record(key=7)), "wrong type"),
         (direct(record(size="7")), "size"),
         (direct(record(size=-1)), "size"),
+        (direct(record(size=2**63)), "size"),
+        (direct(record(size=10**100)), "size"),
         (direct(record(sequencer="xyz")), "sequencer"),
         (direct(RECORD | {"eventVersion": "3.0"}), "2.x"),
         (direct(RECORD | {"eventTime": "yesterday"}), "event_time"),

@@ -128,6 +128,38 @@ def test_two_different_notifications_never_share_a_canonical_string(
     assert (canonical[0] == canonical[1]) == ((subject, message) == (other_subject, other))
 
 
+SIGNABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=50)
+LINE = SIGNABLE.filter(lambda text: "\n" not in text)
+
+
+@given(kind=st.sampled_from(MessageType), message=SIGNABLE, subject=st.none() | LINE, token=LINE, url=LINE)
+def test_the_canonical_string_is_what_the_guide_says(
+    kind: MessageType, message: str, subject: str | None, token: str, url: str
+) -> None:
+    """The signed names in the order of the alphabet, each name and each value on a line of its own."""
+    is_notification = kind is MessageType.NOTIFICATION
+    values = {"Message": message, "Subject": subject, "Token": token, "SubscribeURL": url, "Type": kind}
+    fields = envelope("test-notification-no-subject", **values)
+    unsigned = {"Token", "SubscribeURL"} if is_notification else {"Subject"}
+    signed = sorted(name for name in SIGNED if name not in unsigned and fields[name] is not None)
+    expected = b""
+    for name in signed:
+        expected += name.encode() + b"\n" + fields[name].encode() + b"\n"
+
+    assert sns.canonical_string(parse(fields)) == expected
+
+
+@given(SIGNABLE, st.sampled_from(["1", "2"]), st.booleans())
+def test_whatever_was_signed_verifies_however_its_json_is_written(
+    message: str, version: str, ascii_only: bool
+) -> None:
+    fields = envelope("test-notification-no-subject", Message=message, SignatureVersion=version)
+    written = json.dumps(signed_by_us(fields), ensure_ascii=ascii_only, indent=2).encode()
+    parsed = sns.parse(written)
+    sns.verify(parsed, OUR_CERTIFICATE, now=parsed.sent_at)
+    assert parsed.message == message
+
+
 def test_a_null_subject_is_an_absent_subject() -> None:
     assert verify(envelope("test-notification-no-subject", Subject=None)).subject is None
 
