@@ -1,18 +1,6 @@
 """The routes file: which event starts which deployment with which parameters.
 
-A file is TOML with one `[[route]]` per route:
-
-    name        unique; lower-case letters, digits and hyphens
-    source      "s3" (an S3 event), "sns" (any other message on a topic) or "decision"
-    deployment  "flow/deployment", as Prefect writes it
-    parameters  table of the flow's parameters; texts may hold {placeholders}
-    topic       exact ARN (s3, sns); absent: any topic that is allowed to send
-    event       pattern of S3 event names such as "ObjectCreated:*" (s3; this is the default)
-    bucket      exact name (s3); absent: any bucket
-    key         template of object keys such as "scans/{batch}/{filename}" (s3); absent: any key
-    work_queue  of Prefect's work pool; absent: the deployment's own
-    priority    whole number, lower goes first; 100 when absent
-    tags        list, given to the flow run
+A file is TOML with one `[[route]]` per route; docs/routes.md describes every key and placeholder.
 
 Parameters are stored and shown by Prefect, so a route passes ids, never personal data. A file is taken
 whole or not at all.
@@ -20,10 +8,11 @@ whole or not at all.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib import resources
@@ -32,6 +21,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import Misconfigured
+
+SHIPPED = "routes.toml"
+"""The loan routes, a file beside this module."""
 
 Source = Literal["s3", "sns", "decision"]
 
@@ -87,14 +79,14 @@ class Route(BaseModel):
     bucket: Text | None = None
     key: Text | None = None
     work_queue: Text | None = None
-    priority: int = 100
+    priority: Annotated[int, Field(ge=0, le=1_000)] = 100
     tags: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _can_work(self) -> Self:
-        for field, sources in _ONLY_FOR.items():
-            if field in self.model_fields_set and self.source not in sources:
-                raise ValueError(f'"{field}" means nothing to a route with source "{self.source}"; remove it')
+        for key, sources in _ONLY_FOR.items():
+            if key in self.model_fields_set and self.source not in sources:
+                raise ValueError(f'"{key}" means nothing to a route with source "{self.source}"; remove it')
         if self.event.startswith("s3:"):
             raise ValueError(f'event "{self.event}" never matches: event names arrive without "s3:"')
         known = self.values
@@ -143,6 +135,23 @@ class Routes:
     """All routes of one file, in its order. An event takes every route that matches it."""
 
     all: tuple[Route, ...]
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The names of the routes open to a topic, by ARN. A topic that is not here may take any."""
+
+    def limited(self, allowed: Mapping[str, Collection[str]]) -> Routes:
+        """With only these routes open to each topic, by ARN; no names at all leave a topic every route.
+
+        Raises Misconfigured for a name that no message of the topic can take.
+        """
+        only = {topic_arn: frozenset(names) for topic_arn, names in allowed.items() if names}
+        for topic_arn, names in only.items():
+            reachable = {route.name for route in self.all if _reaches(topic_arn, route)}
+            if unknown := sorted(names - reachable):
+                raise Misconfigured(
+                    f"SLUICE_SNS_TOPICS sends {topic_arn} to {', '.join(unknown)}, which it cannot take. "
+                    f"Routes it can take: {', '.join(sorted(reachable)) or 'none'}."
+                )
+        return replace(self, only=only)
 
     def for_object(self, *, topic_arn: str, event_name: str, bucket: str, key: str) -> list[Match]:
         """The routes for one S3 event. `event_name` is without `s3:`, `key` is decoded."""
@@ -163,11 +172,35 @@ class Routes:
         return [Match(route, {}) for route in self.all if route.source == "decision"]
 
     def _of(self, source: Source, topic_arn: str) -> Iterator[Route]:
-        return (route for route in self.all if route.source == source and route.topic in {None, topic_arn})
+        only = self.only.get(topic_arn)
+        return (
+            route
+            for route in self.all
+            if route.source == source and _reaches(topic_arn, route) and (only is None or route.name in only)
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One `[[route]]` as it stands in the file: the route, or the problem that keeps it from being one."""
+
+    place: str
+    """Such as `line 3, route "scans"`."""
+    route: Route | None
+    problem: str | None = None
 
 
 def load(text: str, source_name: str) -> Routes:
     """Read a routes file. Raises Misconfigured, which names the file and each problem by line and route."""
+    entries = parse(text, source_name)
+    problems = [f"{entry.place}: {entry.problem}" for entry in entries if entry.problem is not None]
+    if problems:
+        raise Misconfigured(f"{source_name} cannot be used. {'. '.join(problems)}.")
+    return Routes(tuple(entry.route for entry in entries if entry.route is not None))
+
+
+def parse(text: str, source_name: str) -> list[Entry]:
+    """Every `[[route]]` of a routes file, good or bad. Raises Misconfigured for what is no such file."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -176,28 +209,37 @@ def load(text: str, source_name: str) -> Routes:
     if content or not isinstance(tables, list) or not tables:
         raise Misconfigured(f"{source_name} must hold one or more [[route]] tables and nothing else.")
     lines = _header_lines(text)
-    routes: list[Route] = []
-    problems: list[str] = []
+    entries: list[Entry] = []
     for number, table in enumerate(tables):
-        where = f"line {lines[number]}" if len(lines) == len(tables) else f"route number {number + 1}"
+        place = f"line {lines[number]}" if len(lines) == len(tables) else f"route number {number + 1}"
         if isinstance(table, dict) and "name" in table:
-            where += f', route "{table["name"]}"'
-        try:
-            route = Route.model_validate(table)
-        except ValidationError as error:
-            problems.append(f"{where}: {_reasons(error)}")
-            continue
-        if any(route.name == other.name for other in routes):
-            problems.append(f"{where}: another route has this name")
-        routes.append(route)
-    if problems:
-        raise Misconfigured(f"{source_name} cannot be used. " + ". ".join(problems) + ".")
-    return Routes(tuple(routes))
+            place += f', route "{table["name"]}"'
+        taken = {entry.route.name for entry in entries if entry.route is not None}
+        entries.append(_entry(place, table, taken))
+    return entries
+
+
+def _entry(place: str, table: Any, taken: Collection[str]) -> Entry:
+    try:
+        route = Route.model_validate(table)
+    except ValidationError as error:
+        return Entry(place, None, _reasons(error))
+    return Entry(place, route, "another route has this name" if route.name in taken else None)
+
+
+def _reaches(topic_arn: str, route: Route) -> bool:
+    """Whether messages of the topic can take the route at all."""
+    return route.source in _ONLY_FOR["topic"] and route.topic in {None, topic_arn}
 
 
 def shipped() -> Routes:
     """The loan routes that come with the package."""
-    return load(resources.files("app").joinpath("routes.toml").read_text("utf-8"), "routes.toml")
+    return load(shipped_text(), SHIPPED)
+
+
+def shipped_text() -> str:
+    """Their file."""
+    return resources.files("app").joinpath(SHIPPED).read_text("utf-8")
 
 
 def _segment(part: str, captures: set[str]) -> str:
@@ -223,15 +265,25 @@ def _placeholders(template: Any) -> Iterator[str]:
                 raise ValueError("parameters hold a NUL character, which Prefect cannot store")
             yield from _PLACEHOLDER.findall(template)
         case dict():
-            for value in template.values():
+            for name, value in template.items():
+                _check_name(name)
                 yield from _placeholders(value)
         case list():
             for value in template:
                 yield from _placeholders(value)
-        case bool() | int() | float():
+        case int() if -(2**63) <= template < 2**63:  # true and false among them
+            pass
+        case float() if math.isfinite(template):
             pass
         case _:
             raise ValueError(f"{template!r} in parameters is not a JSON value; write it as text")
+
+
+def _check_name(name: str) -> None:
+    if name == "__prefect_kind":
+        raise ValueError('"__prefect_kind" in parameters would make Prefect evaluate them; rename it')
+    if re.search(r"[\x00{}]", name):
+        raise ValueError(f'the name "{name}" in parameters must hold no NUL and no brace')
 
 
 def _fill(template: Any, values: Mapping[str, str]) -> Any:
@@ -256,6 +308,7 @@ def _reasons(error: ValidationError) -> str:
     reasons = []
     for problem in error.errors(include_url=False, include_context=False):
         place = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        plain = {"missing": "is needed", "extra_forbidden": "is not a key of a route"}.get(problem["type"])
+        message = plain or problem["msg"].removeprefix("Value error, ")
         reasons.append(f"{place}: {message}" if place else message)
     return "; ".join(reasons)

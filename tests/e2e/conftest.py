@@ -15,12 +15,16 @@ import pytest
 from app.db import Sessions, create_engine, session_factory
 from app.dev import specimens
 from app.dev.loan_app import LoanApp, View
+from app.dev.orchestrator import PROJECT
 from app.dev.sns import Delivery
 from app.dev.specimens import Person
 from app.dev.stack import Stack
 from app.dev.underwriter import Handover, Ruling
 from app.models import Role
 from app.settings import DatabaseSettings
+
+EXAMPLE_ROUTES = PROJECT / "examples/routes.toml"
+"""The loan routes as they are shipped, and one more."""
 
 PATIENCE_SECONDS = 90
 """Far beyond what any step takes: a test waits for what it asserts, and never asserts how long it took."""
@@ -81,7 +85,8 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Driv
         return rulings.get(handover.application_id)
 
     folder: Path = tmp_path_factory.mktemp("stack") / ".sluice"
-    async with Stack(folder, rule=rule) as stack:
+    routes = {"SLUICE_ROUTES_FILE": str(EXAMPLE_ROUTES)}
+    async with Stack(folder, rule=rule, settings=routes) as stack:
         stack.sns.retry_seconds = 1
         key = await stack.create_key(Role.LOAN_APP, "end-to-end tests")
         operator_key = await stack.create_key(Role.OPERATOR, "end-to-end tests")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -151,7 +153,7 @@ def test_a_captured_brace_is_not_filled_again(captured: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ('colour = "red"', "colour"),
+        ('colour = "red"', "colour: is not a key of a route"),
         ('event = "s3:ObjectCreated:*"', 'without "s3:"'),
         ('topic = "uploads"', "an SNS topic's ARN"),
         ('key = "a/{b}/{b}"', "already the name"),
@@ -163,8 +165,15 @@ def test_a_captured_brace_is_not_filled_again(captured: str) -> None:
         ('parameters = { x = "{document_id}" }', '"{document_id}"'),
         ('parameters = { x = ["{bucket} {"] }', "brace"),
         ("parameters = { x = 2026-01-01 }", "JSON"),
+        ("parameters = { x = [nan] }", "nan in parameters is not a JSON value"),
+        ("parameters = { x = -inf }", "-inf in parameters is not a JSON value"),
+        ("parameters = { x = 9_223_372_036_854_775_808 }", "is not a JSON value"),
+        ('parameters = { x = { __prefect_kind = "jinja" } }', "make Prefect evaluate"),
+        ('parameters = { "{bucket}" = "x" }', "no NUL and no brace"),
         ('parameters = { x = "\\u0000" }', "NUL"),
         ('priority = "high"', "priority"),
+        ("priority = -1", "priority"),
+        ("priority = 2_147_483_648", "priority"),
         ('tags = "one"', "tags"),
     ],
 )
@@ -222,3 +231,144 @@ parameters = { application = "{application_id}" }
 
     with pytest.raises(Misconfigured, match="document_id"):
         routing.load(removal.replace('"{application_id}" }', '"{document_id}" }'), "test")
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(Misconfigured, match="deployment: is needed"):
+        routing.load(S3_ROUTE.replace('deployment = "scan/default"', ""), "routes.toml")
+
+
+def test_parsing_keeps_good_routes_beside_bad_ones() -> None:
+    entries = routing.parse(S3_ROUTE + S3_ROUTE.replace("scans", "Bad!") + S3_ROUTE, "routes.toml")
+    assert [entry.place for entry in entries] == [
+        'line 2, route "scans"',
+        'line 7, route "Bad!"',
+        'line 12, route "scans"',
+    ]
+    assert [entry.problem is None for entry in entries] == [True, False, False]
+
+
+def on_both_topics() -> routing.Routes:
+    sns = S3_ROUTE.replace('"s3"', '"sns"')
+    return routing.load(
+        S3_ROUTE
+        + sns.replace("scans", "ledger")
+        + sns.replace("scans", "other")
+        + f'topic = "{OTHER_TOPIC}"'
+        + S3_ROUTE.replace('"s3"', '"decision"').replace("scans", "decided"),
+        "routes.toml",
+    )
+
+
+def names(matches: list[routing.Match]) -> list[str]:
+    return [match.route.name for match in matches]
+
+
+def test_a_topic_takes_only_the_routes_that_its_policy_names() -> None:
+    routes = on_both_topics().limited({TOPIC: ["scans"], OTHER_TOPIC: []})
+    assert names(matched(routes, "any/key")) == ["scans"]
+    assert names(routes.for_message(TOPIC)) == []
+    assert names(matched(routes, "any/key", topic_arn=OTHER_TOPIC)) == ["scans"]
+    assert names(routes.for_message(OTHER_TOPIC)) == ["ledger", "other"]
+    assert names(routes.for_decision()) == ["decided"]
+
+
+@pytest.mark.parametrize("name", ["nope", "other", "decided"])
+def test_a_policy_that_names_a_route_the_topic_cannot_take_is_refused(name: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        on_both_topics().limited({TOPIC: ["ledger", name]})
+    assert f"sends {TOPIC} to {name}, which it cannot take" in caught.value.detail
+    assert "Routes it can take: ledger, scans." in caught.value.detail
+
+
+LITERAL = st.text(
+    st.characters(exclude_characters="/{}\x00", exclude_categories=["Cs"]), min_size=1, max_size=20
+)
+CAPTURE = st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z").filter(
+    lambda name: name not in routing._VALUES["s3"] | {"application_id", "document_id"}
+)
+VALUE = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+def route(**content: Any) -> routing.Route:
+    return routing.Route.model_validate(
+        {"name": "route", "source": "s3", "deployment": "scan/default", **content}
+    )
+
+
+@given(
+    parts=st.lists(
+        st.one_of(LITERAL, st.tuples(CAPTURE, SEGMENT)),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda part: part[0] if isinstance(part, tuple) else object(),
+    )
+)
+def test_a_key_written_by_a_template_is_matched_by_it(parts: list[str | tuple[str, str]]) -> None:
+    template = "/".join(f"{{{part[0]}}}" if isinstance(part, tuple) else part for part in parts)
+    key = "/".join(part[1] if isinstance(part, tuple) else part for part in parts)
+    captures = dict(part for part in parts if isinstance(part, tuple))
+    taken = route(key=template, parameters={name: f"{{{name}}}" for name in captures})
+
+    [match] = matched(routing.Routes((taken,)), key)
+
+    assert match.captures == captures
+    assert taken.render(match.captures) == captures
+    assert matched(routing.Routes((taken,)), f"{key}/more") == []
+    assert matched(routing.Routes((taken,)), f"more/{key}") == []
+
+
+@given(
+    pieces=st.lists(st.one_of(LITERAL, st.sampled_from(["bucket", "key", "version_id"]).map(lambda n: (n,)))),
+    values=st.fixed_dictionaries({"bucket": VALUE, "key": VALUE, "version_id": VALUE}),
+)
+def test_a_text_is_filled_piece_by_piece(pieces: list[str | tuple[str]], values: dict[str, str]) -> None:
+    template = "".join(f"{{{piece[0]}}}" if isinstance(piece, tuple) else piece for piece in pieces)
+    filled = "".join(values[piece[0]] if isinstance(piece, tuple) else piece for piece in pieces)
+    nested = {"deep": [{"er": template}, template]}
+    assert route(parameters=nested).render(values) == {"deep": [{"er": filled}, filled]}
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """The other cells of each row of the table below that heading of docs/routes.md, by its first word."""
+    text = (Path(__file__).parents[2] / "docs" / "routes.md").read_text("utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()]
+    return {cells[0].strip("`"): cells[1:] for cells in rows if cells and cells[0].startswith("`")}
+
+
+def sources(cell: str) -> set[str]:
+    return set(re.findall(r"`(\w+)`", cell))
+
+
+def test_every_key_is_documented_with_its_sources_and_default() -> None:
+    documented = table("Keys")
+    assert list(documented) == list(routing.Route.model_fields)
+    everywhere = set(routing._VALUES)
+    for name, field in routing.Route.model_fields.items():
+        source, default, _ = documented[name]
+        assert sources(source) == routing._ONLY_FOR.get(name, everywhere), name
+        assert (default == "*needed*") == field.is_required(), name
+        if isinstance(field.default, (str, int)):
+            assert default == f"`{field.default}`"
+
+
+def test_every_placeholder_is_documented_with_its_sources() -> None:
+    by_source = routing._VALUES | {"s3": routing._VALUES["s3"] | routing._OF_A_DOCUMENT}
+    every = frozenset[str]().union(*by_source.values())
+    known = {name: {source for source, names in by_source.items() if name in names} for name in every}
+    assert {name.strip("{}"): sources(row[0]) for name, row in table("Placeholders").items()} == known
+
+
+def test_the_first_route_of_the_documents_does_what_they_say() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "routes.md").read_text("utf-8")
+    first, own = re.findall(r"```toml\n(.+?)```", text, re.DOTALL)
+    [match] = matched(routing.load(first, "first"), "scans/b7/page-1.png", bucket="scanner-output")
+    values = {**match.captures, "bucket": "scanner-output", "key": "scans/b7/page-1.png"}
+    assert match.route.render(values) == {
+        "batch": "b7",
+        "location": "s3://scanner-output/scans/b7/page-1.png",
+        "dpi": 300,
+    }
+    lines = [line.removeprefix("   ") for line in own.splitlines()]
+    assert routing.load("\n".join(lines), "own").for_message(TOPIC)
