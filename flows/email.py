@@ -12,13 +12,13 @@ from email.utils import format_datetime, parseaddr
 from importlib import resources
 from string import Template
 
+from app import regulation_b
 from app.applications import Applicant
 from app.errors import SluiceError
 from app.models import Decision, DecisionOutcome
 from app.settings import MailSettings
 
 _REASONS_INTRODUCED_BY = {
-    DecisionOutcome.APPROVED: "",
     DecisionOutcome.DENIED: "Our principal reasons are:",
     DecisionOutcome.MORE_INFORMATION_NEEDED: "This is what we need:",
 }
@@ -90,7 +90,10 @@ def _filled(settings: MailSettings, decision: Decision, name: str) -> tuple[str,
 def _reasons(decision: Decision) -> str:
     if decision.outcome is DecisionOutcome.DENIED and not decision.reasons:
         return f"\n{textwrap.fill(_RIGHT_TO_REASONS, _WIDTH)}\n"
-    return _list(_REASONS_INTRODUCED_BY[decision.outcome], decision.reasons)
+    if decision.outcome not in _REASONS_INTRODUCED_BY:
+        return ""
+    reasons = [regulation_b.words(reason) for reason in decision.reasons]
+    return _list(_REASONS_INTRODUCED_BY[decision.outcome], reasons)
 
 
 def _list(introduction: str, items: Sequence[str]) -> str:

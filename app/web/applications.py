@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import applications, errors, status
 from app.models import ApplicationStatus, new_id
 from app.status import ApplicationView
 from app.web import conditional
 from app.web.deps import ApplicationId, LoanAppCaller, Parts, StatusReader
-from app.web.problems import responses
+from app.web.fields import Email, IsoDate, Text
+from app.web.problems import BY_KEY, responses
 
 router = APIRouter(prefix="/v1/applications", tags=["Applications"])
 
@@ -27,23 +28,14 @@ _EXTENSIONS = {
 }
 
 
-def _without_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not hold a NUL character")
-    return value
-
-
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_without_nul)]
-
-
 class ApplicantBody(BaseModel):
     """Who applies. Kept encrypted."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: Text
-    email: Annotated[Text, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
-    date_of_birth: date | None = None
+    email: Email
+    date_of_birth: IsoDate | None = None
 
 
 class RegisterBody(BaseModel):
@@ -86,13 +78,7 @@ class UploadForm(BaseModel):
     summary="Register an application",
     responses={
         201: {"model": Registered, "description": "Registered"},
-        **responses(
-            errors.Malformed,
-            errors.Unauthenticated,
-            errors.RoleMissing,
-            errors.Unprocessable,
-            errors.DatabaseUnavailable,
-        ),
+        **responses(*BY_KEY, errors.Malformed, errors.Unprocessable),
     },
 )
 async def register(
@@ -110,14 +96,7 @@ async def register(
     "/{application_id}/uploads",
     status_code=201,
     summary="Get a form for one upload",
-    responses=responses(
-        errors.Malformed,
-        errors.Unauthenticated,
-        errors.RoleMissing,
-        errors.NotFound,
-        errors.Unprocessable,
-        errors.DatabaseUnavailable,
-    ),
+    responses=responses(*BY_KEY, errors.Malformed, errors.NotFound, errors.Unprocessable),
 )
 async def open_upload(
     application_id: ApplicationId, body: UploadBody, parts: Parts, _: LoanAppCaller
@@ -148,37 +127,17 @@ async def open_upload(
     response_model=ApplicationView,
     responses={
         304: {"description": "The version that If-None-Match names is the current one."},
-        **responses(
-            errors.Unauthenticated,
-            errors.RoleMissing,
-            errors.NotFound,
-            errors.Unprocessable,
-            errors.DatabaseUnavailable,
-        ),
+        **responses(*BY_KEY, errors.NotFound, errors.Unprocessable, errors.DecryptionFailed),
     },
 )
 async def read_status(
     application_id: ApplicationId,
     parts: Parts,
-    _: StatusReader,
+    caller: StatusReader,
     if_none_match: conditional.IfNoneMatch = None,
     prefer: conditional.Prefer = None,
 ) -> Response:
-    """Its documents, runs and standing decision. Nothing that was read from a document is shown here."""
-
-    async def view() -> ApplicationView:
-        async with parts.sessions() as session:
-            return await status.application(session, application_id)
-
-    async def version() -> int | None:
-        async with parts.sessions() as session:
-            return await status.application_version(session, application_id)
-
-    return await conditional.read(
-        view=view,
-        version=version,
-        watchers=parts.watchers,
-        subject=f"application:{application_id}",
-        if_none_match=if_none_match,
-        prefer=prefer,
-    )
+    """Its documents, runs and standing decision. Nothing that was read from a document is shown here, and
+    the decision's note only to underwriters and operators."""
+    watched = conditional.application(parts, application_id, caller)
+    return await conditional.read(parts.watchers, watched, if_none_match=if_none_match, prefer=prefer)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Protocol
+import uuid
+from typing import Annotated
 
 from fastapi import Header
 from starlette.responses import Response
 
-from app.status import Watchers
+from app import status
+from app.api_keys import Caller
+from app.models import Role
+from app.watchers import Snapshot, Watched, Watchers
+from app.web.deps import Gateway
 
 MAX_WAIT_SECONDS = 60
 
@@ -26,36 +30,48 @@ Prefer = Annotated[
 ]
 
 
-class Versioned(Protocol):
-    """A view with a version, which is its ETag."""
+def application(parts: Gateway, application_id: str, caller: Caller) -> Watched:
+    """An application as the caller may see it: with the decision's note for those whose business it is."""
+    notes = None if caller.role is Role.LOAN_APP else parts.keyring
 
-    version: int
+    async def read() -> Snapshot:
+        async with parts.sessions() as session:
+            view = await status.application(session, application_id, notes=notes)
+        return Snapshot(view.version, view.model_dump_json().encode())
 
-    def model_dump_json(self) -> str: ...
+    return Watched(f"application:{application_id}", read, confidential=notes is not None)
+
+
+def run(parts: Gateway, run_id: uuid.UUID) -> Watched:
+    """A run. While it waits, its place moves without a new version."""
+
+    async def read() -> Snapshot:
+        async with parts.sessions() as session:
+            view = await status.run(session, run_id)
+        return Snapshot(view.version, view.model_dump_json().encode(), moving=view.place is not None)
+
+    return Watched(f"run:{run_id}", read)
 
 
 async def read(
-    *,
-    view: Callable[[], Awaitable[Versioned]],
-    version: Callable[[], Awaitable[int | None]],
-    watchers: Watchers,
-    subject: str,
-    if_none_match: str | None,
-    prefer: str | None,
+    watchers: Watchers, watched: Watched, *, if_none_match: str | None, prefer: str | None
 ) -> Response:
-    """The view as JSON with its ETag, or 304 when the caller knows that version already."""
-    known = _version(if_none_match)
-    current = await view()
-    seconds = _wait_seconds(prefer)
-    if current.version == known and seconds:
-        await watchers.wait_for_change(subject, known, version, seconds)
-        current = await view()
-    headers = {"ETag": f'"{current.version}"', "Cache-Control": "no-cache"}
-    if seconds:
-        headers["Preference-Applied"] = f"wait={seconds}"
-    if current.version == known:
-        return Response(status_code=304, headers=headers)
-    return Response(current.model_dump_json(), headers=headers, media_type="application/json")
+    """The subject as JSON with its ETag, or 304 when the caller knows that version already.
+
+    A 304, and most of the others, are answered from memory.
+    """
+    known, seconds = _version(if_none_match), wait_seconds(prefer)
+    headers = {"Preference-Applied": f"wait={seconds}"} if seconds else {}
+    current: Snapshot | None = None
+    if known is None or watchers.known_version(watched) != known:
+        current = await watchers.read(watched)
+        current = None if current.version == known else current
+    if current is None and known is not None and seconds:
+        current = await watchers.wait_for_change(watched, known, seconds)
+    if current is None:
+        return Response(status_code=304, headers={**headers, "ETag": f'"{known}"'})
+    headers["ETag"] = f'"{current.version}"'
+    return Response(current.body, headers=headers, media_type="application/json")
 
 
 def _version(if_none_match: str | None) -> int | None:
@@ -63,6 +79,7 @@ def _version(if_none_match: str | None) -> int | None:
     return int(match[1]) if match else None
 
 
-def _wait_seconds(prefer: str | None) -> int:
+def wait_seconds(prefer: str | None) -> int:
+    """How long the caller asks to be held, cut to the most we do; 0 when it does not ask."""
     match = re.search(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", prefer or "")
     return min(MAX_WAIT_SECONDS, int(match[1])) if match else 0

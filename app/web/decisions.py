@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from app import decisions, errors, standard_webhooks, status
+from app import decisions, errors, regulation_b, standard_webhooks, status
 from app.models import DecisionOutcome, Role
 from app.status import DecisionView
-from app.web.applications import Text
-from app.web.deps import ApplicationId, Bearer, Parts, authenticate
-from app.web.problems import responses
+from app.web.deps import ApplicationId, Parts, api_key, authenticate
+from app.web.fields import WITHOUT_NUL, IsoTime, Text, without_nul
+from app.web.problems import BY_KEY, responses
 
 router = APIRouter(prefix="/v1/applications", tags=["Decisions"])
 
@@ -32,14 +34,18 @@ class Statement:
 async def statement(
     request: Request,
     parts: Parts,
-    bearer: Bearer,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(api_key, scopes=[str(Role.UNDERWRITER)])],
     idempotency_key: Annotated[
         str | None,
-        Header(max_length=255, description="Needed with an API key; any text that is new for each decision."),
+        Header(
+            pattern=r"^[ -~]{1,255}$",
+            description="Needed with an API key: any ASCII text that is new for each decision.",
+            examples=["decision-17"],
+        ),
     ] = None,
 ) -> Statement:
     """A Standard Webhooks signature, or an underwriter's API key with an Idempotency-Key."""
-    if "webhook-signature" in request.headers:
+    if standard_webhooks.SIGNATURE_HEADER in request.headers:
         webhook_id = standard_webhooks.verify(
             parts.settings.decisions.webhook_secrets,
             request.headers,
@@ -47,40 +53,113 @@ async def statement(
             now=parts.now(),
             tolerance_seconds=parts.settings.decisions.tolerance_seconds,
         )
+        parts.limits.admit(request, SIGNED_SOURCE)
         return Statement(SIGNED_SOURCE, webhook_id)
     if bearer is None:
         raise errors.Unauthenticated(
             "Sign the decision by Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature), or "
             "send an underwriter's API key as `Authorization: Bearer <key>` with an Idempotency-Key."
         )
-    caller = await authenticate(parts, bearer, Role.UNDERWRITER)
+    caller = await authenticate(request, parts, bearer, Role.UNDERWRITER)
     if not idempotency_key:
         raise errors.BadRequest("Send an Idempotency-Key header: any text that is new for each decision.")
     return Statement(caller.actor, idempotency_key)
+
+
+Reason = Annotated[
+    Text,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "enum": list(regulation_b.PrincipalReason),
+                    "description": "A reason of form C-1 (12 CFR Part 1002, Appendix C): "
+                    + "; ".join(f"`{reason}`: {reason.text}" for reason in regulation_b.PrincipalReason),
+                },
+                {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 200,
+                    "pattern": regulation_b.OWN_TEXT,
+                    "allOf": [WITHOUT_NUL],
+                    "description": "Own text, as a sentence for the applicant.",
+                },
+            ]
+        }
+    ),
+]
+
+
+Note = Annotated[
+    str, Field(min_length=1, max_length=4_000, json_schema_extra=WITHOUT_NUL), AfterValidator(without_nul)
+]
+
+_REASONS_NEEDED: list[JsonValue] = [
+    {
+        "if": {"properties": {"outcome": {"const": outcome}}, "required": ["outcome"]},
+        "then": {"properties": {"reasons": {"minItems": 1, **most}}, "required": ["reasons"]},
+    }
+    for outcome, most in (
+        (DecisionOutcome.DENIED, {"maxItems": regulation_b.MOST_REASONS}),
+        (DecisionOutcome.MORE_INFORMATION_NEEDED, {}),
+    )
+]
+"""What `app.decisions` asks for, said in the description too."""
 
 
 class DecisionBody(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
+            "allOf": _REASONS_NEEDED,
             "examples": [
                 {
                     "outcome": "denied",
-                    "reasons": ["The document has expired"],
-                    "conditions": [],
+                    "reasons": ["income_not_verified", "The document has expired"],
                     "decided_by": "underwriter-17",
-                }
-            ]
+                    "decided_at": "2026-11-20T10:00:00Z",
+                    "note": "Spoke to the applicant on the telephone.",
+                },
+                {"outcome": "approved", "conditions": ["Proof of income"], "decided_by": "underwriter-17"},
+                {
+                    "outcome": "more_information_needed",
+                    "reasons": ["A picture of the back of your driver's licence"],
+                    "decided_by": "underwriter-17",
+                },
+            ],
         },
     )
 
     outcome: DecisionOutcome
-    reasons: Annotated[list[Text], Field(max_length=20)] = []
-    """Principal reasons; a denial needs at least one (Regulation B, 12 CFR 1002.9)."""
+    reasons: Annotated[list[Reason], Field(max_length=20)] = []
+    """Why, in the applicant's email. A denial needs one to four (Regulation B, 12 CFR 1002.9), a request
+    for more information at least one, saying what is needed."""
     conditions: Annotated[list[Text], Field(max_length=20)] = []
+    """What an approval is subject to, in the applicant's email."""
     decided_by: Text
-    decided_at: AwareDatetime | None = None
-    """Now, when left out."""
+    decided_at: IsoTime | None = None
+    """The time of receipt, when left out."""
+    note: Note | None = None
+    """For underwriters: kept encrypted, never sent to the applicant or shown to the loan app."""
+
+
+class RunLink(BaseModel):
+    """The run that applies the decision and tells the applicant."""
+
+    id: uuid.UUID
+    url: str
+    """Where to follow it: `GET` it with an API key; also in the header `Location`."""
+
+
+class Decided(DecisionView):
+    run: RunLink | None
+    """None when the routes file starts no flow on decisions."""
+
+
+_LOCATION: dict[str, Any] = {
+    "Location": {"description": "The run's status URL.", "schema": {"type": "string"}, "required": False}
+}
 
 
 @router.post(
@@ -88,20 +167,25 @@ class DecisionBody(BaseModel):
     status_code=202,
     summary="Decide an application",
     responses={
-        200: {"model": DecisionView, "description": "This decision was received before."},
+        200: {
+            "model": Decided,
+            "description": "This decision was received before; the answer is the first one's.",
+            "headers": _LOCATION,
+        },
+        202: {"description": "Recorded, and its run accepted.", "headers": _LOCATION},
         **responses(
+            *BY_KEY,
+            errors.BadRequest,
             errors.Malformed,
-            errors.Unauthenticated,
             errors.SignatureInvalid,
-            errors.RoleMissing,
             errors.NotFound,
             errors.DecisionNotPossible,
             errors.DecisionConflict,
-            errors.IdempotencyKeyReused,
             errors.Unprocessable,
-            errors.DatabaseUnavailable,
+            errors.IdempotencyKeyReused,
         ),
     },
+    openapi_extra={"security": [{"WebhookId": [], "WebhookTimestamp": [], "WebhookSignature": []}]},
 )
 async def decide(
     application_id: ApplicationId,
@@ -109,10 +193,8 @@ async def decide(
     parts: Parts,
     sender: Annotated[Statement, Depends(statement)],
     response: Response,
-) -> DecisionView:
+) -> Decided:
     """Record it once and start the `underwriting-decision` flow, which applies it and tells the applicant."""
-    if body.outcome is DecisionOutcome.DENIED and not body.reasons:
-        raise errors.Unprocessable("A denial needs at least one reason: the applicant has to be told.")
     new = decisions.NewDecision(
         application_id=application_id,
         source=sender.source,
@@ -121,9 +203,13 @@ async def decide(
         reasons=tuple(body.reasons),
         conditions=tuple(body.conditions),
         decided_by=body.decided_by,
-        decided_at=body.decided_at or parts.now(),
+        decided_at=body.decided_at,
+        note=body.note,
     )
     async with parts.sessions.begin() as session:
-        decision, created = await decisions.record(session, parts.routes, new)
-    response.status_code = 202 if created else 200
-    return status.decision(decision)
+        recorded = await decisions.record(session, parts.routes, parts.keyring, new)
+    run = recorded.run_id and RunLink(id=recorded.run_id, url=f"/v1/runs/{recorded.run_id}")
+    if run:
+        response.headers["Location"] = run.url
+    response.status_code = 202 if recorded.created else 200
+    return Decided(**status.decision(recorded.decision).model_dump(), run=run)

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app import api_keys
-from app.api_keys import Caller
+from app import inbox
+from app.api_keys import Caller, KnownKeys
 from app.db import Sessions
 from app.encryption import Keyring
 from app.errors import RoleMissing, Unauthenticated
+from app.group_commit import GroupCommit
+from app.inbox import Intake
 from app.loops import Loop
-from app.models import Role
+from app.models import NotificationOutcome, Role
 from app.object_store import ObjectStore
+from app.prefect_client import PrefectClient
+from app.quarantine import Strangers
 from app.routing import Routes
 from app.settings import Settings
 from app.sns_client import CertificateCache
-from app.status import Watchers
+from app.watchers import Watchers
+from app.web.limits import Limits, Streams
 
 
 def utc_now() -> datetime:
@@ -38,12 +43,31 @@ class Gateway:
     keyring: Keyring
     store: ObjectStore
     certificates: CertificateCache
+    prefect: PrefectClient
+    limits: Limits
+    strangers: Strangers
+    inbox: GroupCommit[Intake, NotificationOutcome] = field(init=False)
+    """Messages of the same moment share a commit."""
     watchers: Watchers = field(default_factory=Watchers)
+    keys: KnownKeys = field(default_factory=KnownKeys)
+    streams: Streams = field(init=False)
     loops: list[Loop] = field(default_factory=list)
     now: Callable[[], datetime] = utc_now
+    draining: bool = False
+    """Set when the process was asked to end: no more is begun that it might not finish."""
+
+    def __post_init__(self) -> None:
+        self.streams = Streams(self.settings.events)
+        self.inbox = GroupCommit(lambda intakes: inbox.commit(self.sessions, intakes))
+
+    def drain(self) -> None:
+        """The process is to end: nobody is kept waiting for news."""
+        self.draining = True
+        self.watchers.end()
 
 
-def gateway(request: Request) -> Gateway:
+async def gateway(request: Request) -> Gateway:
+    # FastAPI would send a plain function to a thread and back.
     parts: Gateway = request.app.state.gateway
     return parts
 
@@ -59,16 +83,26 @@ ApplicationId = Annotated[
     ),
 ]
 
-_bearer = HTTPBearer(auto_error=False, scheme_name="API key", description="`Authorization: Bearer sluice_…`")
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+api_key = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="`Authorization: Bearer sluice_…`: an API key, which an operator makes with "
+    "`sluice keys create`. A requirement names the roles that are let in.",
+)
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(api_key)]
 
 
-async def authenticate(parts: Gateway, bearer: HTTPAuthorizationCredentials | None, *roles: Role) -> Caller:
-    """The caller behind the API key. Raises Unauthenticated, or RoleMissing when the role is another."""
+async def authenticate(
+    request: Request, parts: Gateway, bearer: HTTPAuthorizationCredentials | None, *roles: Role
+) -> Caller:
+    """The caller behind the API key.
+
+    Raises Unauthenticated, RoleMissing when the role is another, RateLimited when it asks too often.
+    """
     if bearer is None:
         raise Unauthenticated("Send an API key as `Authorization: Bearer <key>`.")
-    async with parts.sessions.begin() as session:
-        caller = await api_keys.authenticate(session, bearer.credentials)
+    caller = await parts.keys.authenticate(parts.sessions, bearer.credentials)
+    parts.limits.admit(request, caller.actor)
     if caller.role not in roles:
         allowed = " or ".join(roles)
         raise RoleMissing(f"The key's role is {caller.role}; this needs {allowed}.")
@@ -78,12 +112,17 @@ async def authenticate(parts: Gateway, bearer: HTTPAuthorizationCredentials | No
 def caller_with(*roles: Role) -> Callable[..., Awaitable[Caller]]:
     """A dependency that lets only these roles in."""
 
-    async def dependency(parts: Parts, bearer: Bearer) -> Caller:
-        return await authenticate(parts, bearer, *roles)
+    async def dependency(request: Request, parts: Parts, bearer: Bearer) -> Caller:
+        return await authenticate(request, parts, bearer, *roles)
 
     return dependency
 
 
-LoanAppCaller = Annotated[Caller, Depends(caller_with(Role.LOAN_APP))]
-StatusReader = Annotated[Caller, Depends(caller_with(Role.LOAN_APP, Role.UNDERWRITER, Role.OPERATOR))]
-OperatorCaller = Annotated[Caller, Depends(caller_with(Role.OPERATOR))]
+def _only(*roles: Role) -> Any:
+    """The same, its roles said in the API's description too (OpenAPI 3.1, Security Requirement Object)."""
+    return Security(caller_with(*roles), scopes=[str(role) for role in roles])
+
+
+LoanAppCaller = Annotated[Caller, _only(Role.LOAN_APP)]
+StatusReader = Annotated[Caller, _only(Role.LOAN_APP, Role.UNDERWRITER, Role.OPERATOR)]
+OperatorCaller = Annotated[Caller, _only(Role.OPERATOR)]

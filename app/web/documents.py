@@ -10,7 +10,7 @@ from app import errors, status
 from app.models import Role
 from app.status import DocumentDetail
 from app.web.deps import Parts, StatusReader
-from app.web.problems import responses
+from app.web.problems import BY_KEY, responses
 
 router = APIRouter(prefix="/v1/documents", tags=["Documents"])
 
@@ -18,13 +18,7 @@ router = APIRouter(prefix="/v1/documents", tags=["Documents"])
 @router.get(
     "/{document_id}",
     summary="Read a document",
-    responses=responses(
-        errors.Unauthenticated,
-        errors.RoleMissing,
-        errors.NotFound,
-        errors.Unprocessable,
-        errors.DatabaseUnavailable,
-    ),
+    responses=responses(*BY_KEY, errors.NotFound, errors.Unprocessable, errors.DecryptionFailed),
 )
 async def read_document(document_id: uuid.UUID, parts: Parts, caller: StatusReader) -> DocumentDetail:
     """Its status; for underwriters and operators also the fields that were read, and the checks."""

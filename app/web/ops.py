@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from app import migrate, runs
-from app.telemetry import OLDEST_WAITING, UNFINISHED, WAITING
+from app import backlog, errors, migrate
+from app.backlog import Count
+from app.loops import Loop
+from app.models import FOLLOWED_RUN_STATES, RunState
+from app.telemetry import IN_PREFECT, OLDEST_WAITING, STUCK, UNFINISHED, WAITING
 from app.web.deps import Parts
+from app.web.problems import responses
 
 router = APIRouter(tags=["Operations"])
+
+_METRICS = 'sluice_runs_waiting{route="document-verification"} 3.0\n'
 
 
 class Readiness(BaseModel):
     ready: bool
     checks: dict[str, str]
-    """`ok`, or what is wrong, for the database, the schema and each background loop."""
+    """`ok`, perhaps with a note, or what is wrong: for the database, the schema, each background loop."""
+
+
+class Alive(BaseModel):
+    status: Literal["alive"] = "alive"
 
 
 @router.get("/livez", summary="Is the process alive?")
-async def livez() -> dict[str, str]:
+async def livez() -> Alive:
     """Asks nothing else: a database that is down must not get the process restarted."""
-    return {"status": "alive"}
+    return Alive()
 
 
-@router.get("/readyz", summary="Can it do its work?", responses={503: {"model": Readiness}})
+@router.get(
+    "/readyz",
+    summary="Can it do its work?",
+    responses={503: {"model": Readiness, "description": "Not ready; the checks say why."}},
+)
 async def readyz(parts: Parts, response: Response) -> Readiness:
     """200 when the database is there with this release's schema and every loop works, else 503."""
     checks = {"database": "ok", "schema": "ok"}
@@ -37,20 +54,48 @@ async def readyz(parts: Parts, response: Response) -> Readiness:
     except Exception as error:  # whatever it is, it is the answer
         checks["database"] = f"unavailable ({type(error).__name__})"
         checks["schema"] = "unknown"
-    checks |= {f"loop {loop.name}": loop.failure or "ok" for loop in parts.loops}
-    ready = all(outcome == "ok" for outcome in checks.values())
+    checks |= {f"loop {loop.name}": _health(loop) for loop in parts.loops}
+    if parts.draining:
+        checks["shutdown"] = "asked to end"
+    ready = all(outcome.startswith("ok") for outcome in checks.values())
     response.status_code = 200 if ready else 503
     return Readiness(ready=ready, checks=checks)
 
 
-@router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+def _health(loop: Loop) -> str:
+    """Prefect being down is worth a note and leaves us ready: our work is to accept meanwhile."""
+    if loop.failure is not None:
+        return loop.failure
+    note = loop.note()
+    return "ok" if note is None else f"ok, {note}"
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _METRICS}}},
+        **responses(errors.DatabaseUnavailable, errors.TimedOut, errors.SluiceError),
+    },
+)
 async def metrics(parts: Parts) -> Response:
     """Counters of this process, and the queue as the database has it now."""
     async with parts.sessions() as session:
-        depth = await runs.depth(session)
-    WAITING.set(depth.waiting)
-    OLDEST_WAITING.set(depth.oldest_waiting_seconds)
-    UNFINISHED.clear()
-    for state, count in depth.unfinished.items():
-        UNFINISHED.labels(state).set(count)
+        counts, stuck = await backlog.counts(session), await backlog.stuck(session)
+    _show_runs(counts, stuck)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _show_runs(counts: Iterable[Count], stuck: Mapping[tuple[str, RunState], int]) -> None:
+    for gauge in (WAITING, OLDEST_WAITING, IN_PREFECT, STUCK, UNFINISHED):
+        gauge.clear()
+    for count in counts:
+        UNFINISHED.labels(count.state).inc(count.runs)
+        if count.state is RunState.ACCEPTED:
+            WAITING.labels(count.route).set(count.runs)
+            OLDEST_WAITING.labels(count.route).set(count.oldest_seconds)
+        elif count.state in FOLLOWED_RUN_STATES:
+            IN_PREFECT.labels(count.route).inc(count.runs)
+    for (route, state), runs in stuck.items():
+        STUCK.labels(route, state).set(runs)

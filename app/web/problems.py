@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -12,15 +12,16 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import db
+from app import db, errors
 from app.errors import BadRequest, Malformed, SluiceError, Unavailable, Unprocessable
 from app.telemetry import PROBLEMS
 
 log = structlog.get_logger()
 
 CONTENT_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = "20"
 
 
 class Problem(BaseModel):
@@ -35,7 +36,20 @@ class Problem(BaseModel):
     instance: str
 
 
-_SCHEMA = Problem.model_json_schema()
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+BY_KEY = (
+    errors.Unauthenticated,
+    errors.RoleMissing,
+    errors.PayloadTooLarge,
+    errors.RateLimited,
+    errors.DatabaseUnavailable,
+    errors.TimedOut,
+    SluiceError,
+)
+"""What every endpoint behind an API key can answer."""
+
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
 def responses(*problems: type[SluiceError]) -> dict[int | str, dict[str, Any]]:
@@ -45,6 +59,8 @@ def responses(*problems: type[SluiceError]) -> dict[int | str, dict[str, Any]]:
         answer = described.setdefault(
             problem.status, {"content": {CONTENT_TYPE: {"schema": _SCHEMA, "examples": {}}}}
         )
+        if problem.retryable:
+            answer["headers"] = _RETRY_AFTER
         answer["content"][CONTENT_TYPE]["examples"][problem.slug] = {
             "summary": problem.title,
             "value": {
@@ -62,11 +78,11 @@ def responses(*problems: type[SluiceError]) -> dict[int | str, dict[str, Any]]:
 
 
 def render(request: Request, error: SluiceError, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The answer for an error. 503 carries Retry-After, so that a sender comes back."""
+    """The answer for an error. One that may pass carries Retry-After, so that a sender comes back."""
     PROBLEMS.labels(error.slug).inc()
     answer_headers = dict(headers or {})
     if error.retryable:
-        answer_headers["Retry-After"] = RETRY_AFTER_SECONDS
+        answer_headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         answer_headers["WWW-Authenticate"] = "Bearer"
     body = {
@@ -100,12 +116,28 @@ def _validation_error(request: Request, error: RequestValidationError) -> JSONRe
 
 def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
     """Errors the framework raises itself: no such path, method not allowed, a body it cannot read."""
+    if error.status_code == 413:
+        return render(request, errors.PayloadTooLarge(str(error.detail)))
 
     class FromFramework(BadRequest):
         slug, title, status = f"http-{error.status_code}", str(error.detail), error.status_code
 
     detail = f"{request.method} {request.url.path}: {error.detail}. See /docs for what there is."
-    return render(request, FromFramework(detail), error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request.app.routes, request.scope)))
+    return render(request, FromFramework(detail), headers)
+
+
+def _methods(routes: Iterable[Any], scope: Scope) -> set[str]:
+    """Every method of the path: the framework names those of the first endpoint alone."""
+    methods: set[str] = set()
+    for route in routes:
+        if included := getattr(route, "original_router", None):
+            methods |= _methods(included.routes, scope)
+        elif route.matches(scope)[0] is not Match.NONE:
+            methods |= route.methods
+    return methods
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:
@@ -128,8 +160,36 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     HTTPException: _http_exception,
     SQLAlchemyError: _database_error,
     OSError: _database_error,
-    Exception: _bug,
 }
+
+
+class LastResort:
+    """Answer 500 to an exception that nothing else has answered.
+
+    The framework has a handler for these too, but outside every middleware: its answer would have no
+    security headers and no request id.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def observing(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observing)
+        except Exception as error:
+            if started:
+                raise
+            await _bug(Request(scope), error)(scope, receive, send)
 
 
 def install(app: FastAPI) -> None:

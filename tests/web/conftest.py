@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,10 +30,12 @@ from app.settings import (
     DecisionSettings,
     DispatcherSettings,
     EncryptionSettings,
+    LimitSettings,
     ProjectionSettings,
     Settings,
     SnsSettings,
 )
+from app.web.deps import Gateway
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:uploads"
 BUCKET = "sluice-documents"
@@ -66,6 +71,7 @@ def settings(
     origin = signer.certificate_url.removesuffix(signer.certificate_path)
     return Settings(
         database=database,
+        limit=LimitSettings(address_per_second=0, key_per_second=0, sns_per_second=0),
         sns=SnsSettings(topics=[TOPIC], extra_certificate_origins=[origin]),
         dispatcher=DispatcherSettings(enabled=False),
         projection=ProjectionSettings(enabled=False),
@@ -75,14 +81,23 @@ def settings(
 
 
 @pytest.fixture
-async def client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://sluice"
-        ) as client,
-    ):
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+def parts(app: FastAPI) -> Gateway:
+    """What the gateway under test is made of."""
+    gateway: Gateway = app.state.gateway
+    return gateway
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://sluice") as client:
         yield client
 
 
@@ -107,35 +122,97 @@ async def operator(sessions: Sessions) -> Headers:
     return await _key(sessions, Role.OPERATOR)
 
 
+def notification(message: str, **content: str) -> dict[str, str]:
+    """The signed values of a notification; `content` replaces or adds some."""
+    return {
+        "Type": "Notification",
+        "MessageId": str(uuid.uuid4()),
+        "TopicArn": TOPIC,
+        "Message": message,
+        "Timestamp": now(),
+        **content,
+    }
+
+
+def confirmation(**content: str) -> dict[str, str]:
+    """The signed values of a message that asks to confirm a subscription, likewise."""
+    return notification(
+        f"You have chosen to subscribe to the topic {TOPIC}.",
+        **{
+            "Type": "SubscriptionConfirmation",
+            "Token": "the-token",
+            "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=the-token",
+            **content,
+        },
+    )
+
+
 @pytest.fixture
 def notify(client: httpx.AsyncClient, signer: Signer) -> Notify:
     """Send a signed notification; `content` replaces or adds signed values."""
 
     async def send(message: str, **content: str) -> httpx.Response:
-        signed = {
-            "Type": "Notification",
-            "MessageId": str(uuid.uuid4()),
-            "TopicArn": TOPIC,
-            "Message": message,
-            "Timestamp": now(),
-            **content,
-        }
-        return await client.post("/v1/sns", content=signer.envelope(signed))
+        return await client.post("/v1/sns", content=signer.envelope(notification(message, **content)))
 
     return send
 
 
+@dataclass
+class SnsApi:
+    """SNS's own API: it answers ConfirmSubscription, with an error if one is set, and counts the calls."""
+
+    error: str | None = None
+    calls: list[dict[str, str]] = field(default_factory=list)
+
+    async def answer(self, request: Request) -> Response:
+        form = parse_qs((await request.body()).decode())
+        self.calls.append({name: values[0] for name, values in form.items()})
+        if self.error is not None:
+            content = f"<Error><Code>{self.error}</Code><Message>Refused</Message></Error>"
+            return Response(f"<ErrorResponse>{content}</ErrorResponse>", status_code=400)
+        result = f"<SubscriptionArn>{TOPIC}:b24e11a2</SubscriptionArn>"
+        return Response(
+            '<ConfirmSubscriptionResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
+            f"<ConfirmSubscriptionResult>{result}</ConfirmSubscriptionResult></ConfirmSubscriptionResponse>"
+        )
+
+
+@pytest.fixture
+async def sns_api(settings: Settings) -> AsyncIterator[SnsApi]:
+    """The gateway confirms its subscriptions there."""
+    api, port = SnsApi(), free_port()
+    settings.sns.endpoint_url = f"http://127.0.0.1:{port}"
+    async with serving(Starlette(routes=[Route("/", api.answer, methods=["POST"])]), port):
+        yield api
+
+
 def s3_event(key: str, *, etag: str = "d41d8cd98f00b204e9800998ecf8427e", sequencer: str = "0A") -> str:
     """What S3 tells about one upload (S3 User Guide, "Event message structure")."""
-    record: dict[str, Any] = {
+    return s3_events(s3_record(key, etag=etag, sequencer=sequencer))
+
+
+def s3_events(*records: dict[str, Any]) -> str:
+    """A message about several things that happened."""
+    return json.dumps({"Records": records})
+
+
+def s3_record(
+    key: str,
+    *,
+    event: str = "ObjectCreated:Post",
+    etag: str = "d41d8cd98f00b204e9800998ecf8427e",
+    sequencer: str = "0A",
+    **stored: Any,
+) -> dict[str, Any]:
+    """One of them; `stored` adds to what is said of the object."""
+    return {
         "eventVersion": "2.1",
         "eventSource": "aws:s3",
         "awsRegion": "us-east-1",
         "eventTime": "2026-11-20T10:00:00.000Z",
-        "eventName": "ObjectCreated:Post",
+        "eventName": event,
         "s3": {
             "bucket": {"name": BUCKET},
-            "object": {"key": key, "size": 1024, "eTag": etag, "sequencer": sequencer},
+            "object": {"key": key, "size": 1024, "eTag": etag, "sequencer": sequencer, **stored},
         },
     }
-    return json.dumps({"Records": [record]})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.web.conftest import Headers, Notify
+from app.main import create_app
+from app.settings import PrefectSettings, ProjectionSettings, Settings
+from tests.web.conftest import Headers, Notify, s3_event
 
 SHAPE = {"type", "title", "status", "detail", "instance"}
 
@@ -19,12 +22,46 @@ async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
     assert ready.json()["checks"]["database"] == "ok"
 
 
+async def test_a_gateway_whose_prefect_is_down_is_ready_and_says_since_when(
+    settings: Settings,
+) -> None:
+    nowhere = PrefectSettings(api_url="http://127.0.0.1:9/api")
+    app = create_app(
+        settings.model_copy(update={"prefect": nowhere, "projection": ProjectionSettings(enabled=True)})
+    )
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://sluice") as client,
+    ):
+        for _ in range(100):
+            ready = await client.get("/readyz")
+            if ready.json()["checks"]["loop projection"] != "ok":
+                break
+            await asyncio.sleep(0.05)
+        metrics = (await client.get("/metrics")).text
+
+    assert ready.status_code == 200, ready.text
+    assert ready.json()["ready"] is True
+    assert "ok, Prefect unavailable since 2" in ready.json()["checks"]["loop projection"]
+    assert 'sluice_circuit_open{circuit="events"} 1.0' in metrics
+
+
 async def test_metrics_show_what_was_received(client: httpx.AsyncClient, notify: Notify) -> None:
     await notify("no event")
     text = (await client.get("/metrics")).text
 
     assert 'sluice_notifications_total{outcome="unmatched"}' in text
-    assert "sluice_runs_waiting 0.0" in text
+    assert "sluice_runs_waiting{" not in text
+
+
+async def test_metrics_show_what_waits_by_route(client: httpx.AsyncClient, notify: Notify) -> None:
+    await notify(s3_event("applications/A-1/license-front/front.jpg"))
+    text = (await client.get("/metrics")).text
+
+    assert 'sluice_runs_waiting{route="document-verification"} 1.0' in text
+    assert 'sluice_runs_oldest_waiting_seconds{route="document-verification"}' in text
+    assert 'sluice_runs_unfinished{state="ACCEPTED"} 1.0' in text
 
 
 @pytest.mark.parametrize(
@@ -61,7 +98,7 @@ async def test_the_api_description_has_schemes_and_the_errors_of_every_endpoint(
 ) -> None:
     api: dict[str, Any] = (await client.get("/openapi.json")).json()
 
-    assert "API key" in api["components"]["securitySchemes"]
+    assert "ApiKey" in api["components"]["securitySchemes"]
     for path, operations in api["paths"].items():
         if not path.startswith("/v1/"):
             continue

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
-from app import applications, outcomes, runs
+from app import applications, outcomes
 from app.db import Sessions
 from app.encryption import Keyring
 from app.models import Document, Run, RunState
@@ -76,6 +77,61 @@ async def test_a_run_that_ended_badly_is_replayed_under_a_new_key(
     assert again.attempts == 0
 
 
+async def test_runs_that_ended_badly_are_replayed_by_filter(
+    client: httpx.AsyncClient, notify: Notify, sessions: Sessions, operator: Headers, loan_app: Headers
+) -> None:
+    await notify(s3_event(KEY))
+    run_id = await _run_id(client, operator)
+    async with sessions.begin() as session:
+        await session.execute(update(Run).values(state=RunState.DEAD))
+
+    async def asked(**body: Any) -> httpx.Response:
+        return await client.post("/v1/runs/replay", json=body, headers=operator)
+
+    assert (await client.post("/v1/runs/replay", json={}, headers=loan_app)).status_code == 403
+    assert (await asked(states=["RUNNING"])).status_code == 409
+    assert (await asked(states=["LOST"])).status_code == 422
+    assert (await asked(routes="document-verification")).status_code == 422
+    assert (await asked(route="other")).json() == {"matching": 0, "replayed": [], "dry_run": False}
+    rehearsed = await asked(route="document-verification", dry_run=True)
+    assert rehearsed.json() == {"matching": 1, "replayed": [run_id], "dry_run": True}
+    assert (await client.get(f"/v1/runs/{run_id}", headers=operator)).json()["state"] == "DEAD"
+    replayed = await asked(since="2026-01-01T00:00:00Z")
+    assert replayed.json() == {"matching": 1, "replayed": [run_id], "dry_run": False}
+    assert (await client.get(f"/v1/runs/{run_id}", headers=operator)).json()["state"] == "ACCEPTED"
+
+
+async def test_only_what_prefect_has_can_be_cancelled_and_only_through_it(
+    client: httpx.AsyncClient, notify: Notify, sessions: Sessions, operator: Headers, loan_app: Headers
+) -> None:
+    await notify(s3_event(KEY))
+    path = f"/v1/runs/{await _run_id(client, operator)}/cancel"
+    assert (await client.post(path, headers=loan_app)).status_code == 403
+    waiting = await client.post(path, headers=operator)
+    assert waiting.status_code == 409
+    assert "ACCEPTED" in waiting.json()["detail"]
+    async with sessions.begin() as session:
+        await session.execute(update(Run).values(state=RunState.RUNNING, flow_run_id=uuid.uuid4()))
+    unreachable = await client.post(path, headers=operator)
+    assert unreachable.status_code == 503
+    assert unreachable.json()["type"] == "urn:sluice:problem:prefect-unavailable"
+
+
+async def test_a_stuck_run_is_shown_as_such(
+    client: httpx.AsyncClient, notify: Notify, sessions: Sessions, operator: Headers
+) -> None:
+    await notify(s3_event(KEY))
+    run_id = await _run_id(client, operator)
+    async with sessions.begin() as session:
+        await session.execute(update(Run).values(state=RunState.PENDING, stuck_at=func.now()))
+    run = (await client.get(f"/v1/runs/{run_id}", headers=operator)).json()
+    metrics = (await client.get("/metrics")).text
+
+    assert (run["stuck"], run["place"]) == (True, None)
+    assert 'sluice_runs_stuck{route="document-verification",state="PENDING"} 1.0' in metrics
+    assert 'sluice_runs_in_prefect{route="document-verification"} 1.0' in metrics
+
+
 @pytest.fixture
 async def document_url(notify: Notify, sessions: Sessions, settings: Settings) -> str:
     """Where a document that was read is found."""
@@ -106,11 +162,12 @@ async def test_what_was_read_is_shown_to_underwriters_and_not_to_the_loan_app(
     assert "ADA" not in seen_by_loan_app.text
 
 
-async def test_depth_counts_what_waits(notify: Notify, sessions: Sessions) -> None:
+async def test_a_waiting_run_tells_its_place(
+    client: httpx.AsyncClient, notify: Notify, loan_app: Headers
+) -> None:
     await notify(s3_event(KEY))
-    async with sessions() as session:
-        depth = await runs.depth(session)
+    await notify(s3_event(KEY.replace("A-1", "A-2"), etag="0" * 32))
+    status = (await client.get("/v1/applications/A-2", headers=loan_app)).json()
+    run = (await client.get(f"/v1/runs/{status['runs'][0]['id']}", headers=loan_app)).json()
 
-    assert depth.waiting == 1
-    assert depth.oldest_waiting_seconds >= 0
-    assert depth.unfinished == {RunState.ACCEPTED: 1}
+    assert (run["state"], run["place"], run["stuck"]) == ("ACCEPTED", 2, False)

@@ -1,16 +1,12 @@
-"""Around every request: a limit on the body, and how long the answer took."""
+"""A limit on the size of every request's body."""
 
 from __future__ import annotations
-
-import time
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import PayloadTooLarge
-from app.telemetry import REQUEST_SECONDS
 from app.web import problems
 
 
@@ -45,33 +41,3 @@ class BodyLimit:
 
     def _error(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"The body may hold {self._max_bytes} bytes at most.")
-
-
-class Timing:
-    """Observe how long each answer took, by endpoint template: ids make no labels."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 500
-
-        async def observing(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, observing)
-        finally:
-            seconds = time.perf_counter() - started
-            REQUEST_SECONDS.labels(scope["method"], _endpoint(scope), str(status)).observe(seconds)
-
-
-def _endpoint(scope: dict[str, Any] | Scope) -> str:
-    route = scope.get("route")
-    return getattr(route, "path", "unknown")
