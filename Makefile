@@ -5,10 +5,10 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format lock clean
+.PHONY: help demo dev test test-faults bench lint format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## The whole main job, from upload to email, on this machine (ONCE=1: exit after it)
 	@$(BIN)/sluice demo $(if $(ONCE),--once)
@@ -17,7 +17,13 @@ dev: $(INSTALLED) ## The embedded stack: PostgreSQL, Prefect, worker, S3, SNS, m
 	@$(BIN)/sluice dev
 
 test: $(INSTALLED) ## All tests, on real PostgreSQL and a real Prefect server (ARGS=... for pytest)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(ARGS)
+
+test-faults: $(INSTALLED) ## Kill, cut and restart everything under load (LONG=1: all of it thrice; SEED=... again)
+	@LONG=$(LONG) SEED=$(SEED) $(BIN)/pytest -s tests/faults/test_faults.py $(ARGS)
+
+bench: $(INSTALLED) ## How fast it is, as ratios to competitors of the same run (QUICK=1: two minutes)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 lint: $(INSTALLED) ## Style, types and the import contracts
 	@$(BIN)/ruff check .

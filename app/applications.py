@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from app import audit
-from app.changes import application_changed
+from app.changes import application_changed, applications_changed
+from app.db import insert_many
 from app.encryption import Keyring
 from app.errors import Conflict, NotFound
 from app.models import (
@@ -27,7 +29,6 @@ from app.models import (
     Document,
     DocumentStatus,
     Extraction,
-    new_id,
 )
 from app.s3_events import ObjectEvent, later
 
@@ -82,58 +83,143 @@ def unknown(application_id: str) -> NotFound:
     return NotFound(f"There is no application {application_id}. Register it with PUT {path} first.")
 
 
-async def receive_document(
-    session: AsyncSession, event: ObjectEvent, *, application_id: str, kind: str
-) -> Document | None:
-    """Record an uploaded object once; returns it when it is new and is to be read, else None.
+@dataclass(frozen=True)
+class Upload:
+    """An object that an applicant uploaded, and the id its document is to have."""
+
+    document_id: uuid.UUID
+    application_id: str
+    kind: str
+    event: ObjectEvent
+
+    @property
+    def version(self) -> str:
+        return self.event.object_version
+
+    def row(self) -> dict[str, Any]:
+        """The document's columns, as JSON values."""
+        return {
+            "id": str(self.document_id),
+            "application_id": self.application_id,
+            "kind": self.kind,
+            "bucket": self.event.bucket,
+            "key": self.event.key,
+            "object_version": self.version,
+            "version_id": self.event.version_id,
+            "etag": self.event.etag,
+            "sequencer": self.event.sequencer,
+            "size": self.event.size,
+        }
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A document as one of several of the same key."""
+
+    document_id: uuid.UUID
+    sequencer: str
+
+
+async def receive_documents(session: AsyncSession, uploads: Sequence[Upload]) -> set[uuid.UUID]:
+    """Record uploaded objects once each; returns the ids of those that are new and are to be read.
 
     An upload for an application nobody registered is kept under that id: the loan app may be later than
     S3. A newer version of the same key supersedes the older one, in whatever order they are announced.
     """
-    await _ensure(session, application_id)
-    application = await lock(session, application_id)
-    values = {
-        "id": new_id(),
-        "application_id": application_id,
-        "kind": kind,
-        "bucket": event.bucket,
-        "key": event.key,
-        "object_version": event.object_version,
-        "version_id": event.version_id,
-        "etag": event.etag,
-        "sequencer": event.sequencer,
-        "size": event.size,
-        "status": DocumentStatus.RECEIVED,
-    }
-    new = insert(Document).values(values).on_conflict_do_nothing().returning(Document)
-    document = await session.scalar(new)
-    if document is None:
-        return None
-    await _supersede(session, document)
-    audit.record(
+    if not uploads:
+        return set()
+    names = sorted({upload.application_id for upload in uploads})
+    await session.execute(_ENSURE_AND_LOCK, {"rows": [_new(name) for name in names]})
+    received, superseded = await _insert_documents(session, uploads)
+    if not received:
+        return set()
+    if superseded:
+        outdated = update(Document).where(Document.id.in_(superseded))
+        await session.execute(outdated.values(status=DocumentStatus.SUPERSEDED))
+    await audit.record_all(
         session,
-        actor="sns",
-        action="document.received",
-        subject=f"document:{document.id}",
-        application=application_id,
-        superseded=document.status is DocumentStatus.SUPERSEDED,
+        [
+            audit.NewEntry(
+                actor="sns",
+                action="document.received",
+                subject=f"document:{upload.document_id}",
+                detail={
+                    "application": upload.application_id,
+                    "superseded": upload.document_id in superseded,
+                },
+            )
+            for upload in received
+        ],
     )
-    if application.status is ApplicationStatus.AWAITING_DOCUMENT:
-        _move(application, ApplicationStatus.VERIFYING)
-    await application_changed(session, application_id)
-    return None if document.status is DocumentStatus.SUPERSEDED else document
+    await applications_changed(
+        session, sorted({upload.application_id for upload in received}), status=_VERIFYING_IF_AWAITED
+    )
+    return {upload.document_id for upload in received} - superseded
 
 
-async def _supersede(session: AsyncSession, document: Document) -> None:
-    same_key = select(Document).where(
-        Document.bucket == document.bucket,
-        Document.key == document.key,
-        Document.id != document.id,
-        Document.status != DocumentStatus.SUPERSEDED,
+_new_applications = insert_many(Application, "id", "status", "version")
+_ENSURE = _new_applications.on_conflict_do_nothing().returning(Application.id)
+# The update changes nothing. It locks what was there, as the insert does what is new.
+_ENSURE_AND_LOCK = _new_applications.on_conflict_do_update(
+    index_elements=["id"], set_={"id": _new_applications.excluded.id}
+)
+
+_VERIFYING_IF_AWAITED = case(
+    (Application.status == ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.VERIFYING.value),
+    else_=Application.status,
+)
+
+_received = (
+    insert_many(
+        Document,
+        *("id", "application_id", "kind", "bucket", "key", "object_version"),
+        *("version_id", "etag", "sequencer", "size"),
     )
-    for other in await session.scalars(same_key.with_for_update()):
-        older = other if later(document.sequencer or "", other.sequencer or "") else document
-        older.status = DocumentStatus.SUPERSEDED
+    .on_conflict_do_nothing()
+    .returning(Document.id, Document.bucket, Document.key)
+    .cte("received")
+)
+_current = aliased(Document)
+# Beside each new document the one of the same key that was current until now. A statement does not see the
+# rows it inserts itself.
+_INSERT_DOCUMENTS = select(_received.c.id, _current.id, _current.sequencer).outerjoin(
+    _current,
+    (_current.bucket == _received.c.bucket)
+    & (_current.key == _received.c.key)
+    & (_current.status != DocumentStatus.SUPERSEDED),
+)
+
+
+async def _insert_documents(
+    session: AsyncSession, uploads: Sequence[Upload]
+) -> tuple[list[Upload], set[uuid.UUID]]:
+    """The uploads that were not known, and the ids of all documents that they leave superseded."""
+    # In the order of their keys, so that two transactions cannot wait for each other's.
+    ordered = sorted(uploads, key=lambda upload: (upload.event.bucket, upload.event.key, upload.version))
+    inserted = await session.execute(_INSERT_DOCUMENTS, {"rows": [upload.row() for upload in ordered]})
+    known: dict[uuid.UUID, list[_Version]] = {}
+    for document_id, current_id, sequencer in inserted:
+        others = known.setdefault(document_id, [])
+        if current_id is not None:
+            others.append(_Version(current_id, sequencer or ""))
+    received = [upload for upload in ordered if upload.document_id in known]
+    return received, _superseded(received, known)
+
+
+def _superseded(received: Sequence[Upload], known: Mapping[uuid.UUID, Sequence[_Version]]) -> set[uuid.UUID]:
+    """All versions of each key but the latest. Of equal sequencers the one that was there first remains."""
+    current: dict[tuple[str, str], _Version] = {}
+    superseded = set()
+    for upload in received:
+        key = (upload.event.bucket, upload.event.key)
+        new = _Version(upload.document_id, upload.event.sequencer or "")
+        others = [current[key]] if key in current else known[upload.document_id]
+        for other in others:
+            newer = later(new.sequencer, other.sequencer)
+            superseded.add(other.document_id if newer else new.document_id)
+        if new.document_id not in superseded:
+            current[key] = new
+    return superseded
 
 
 async def begin_verification(session: AsyncSession, document_id: uuid.UUID) -> Document:
@@ -241,9 +327,11 @@ def _move(application: Application, status: ApplicationStatus) -> None:
 
 
 async def _ensure(session: AsyncSession, application_id: str) -> bool:
-    new = insert(Application).values(id=application_id, status=ApplicationStatus.AWAITING_DOCUMENT, version=1)
-    created = await session.scalar(new.on_conflict_do_nothing().returning(Application.id))
-    return created is not None
+    return await session.scalar(_ENSURE, {"rows": [_new(application_id)]}) is not None
+
+
+def _new(application_id: str) -> dict[str, Any]:
+    return {"id": application_id, "status": ApplicationStatus.AWAITING_DOCUMENT, "version": 1}
 
 
 async def _locked(session: AsyncSession, document_id: uuid.UUID) -> tuple[Document, Application]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Sessions
+from app.db import Sessions, insert_many
 from app.models import AuditEntry
 
 GENESIS = bytes(32)
@@ -26,6 +27,25 @@ _BATCH = 1_000
 def record(session: AsyncSession, *, actor: str, action: str, subject: str, **detail: Any) -> None:
     """Add an entry to the caller's transaction. `detail` holds ids and outcomes, never personal data."""
     session.add(AuditEntry(actor=actor, action=action, subject=subject, detail=detail))
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """An entry to add together with others."""
+
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+_RECORD = insert_many(AuditEntry, "actor", "action", "subject", "detail")
+
+
+async def record_all(session: AsyncSession, entries: Sequence[NewEntry]) -> None:
+    """As `record`, for any number of entries in one statement."""
+    if entries:
+        await session.execute(_RECORD, {"rows": [vars(entry) for entry in entries]})
 
 
 def entry_hash(previous: bytes, position: int, entry: AuditEntry) -> bytes:
@@ -41,6 +61,24 @@ def entry_hash(previous: bytes, position: int, entry: AuditEntry) -> bytes:
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(previous + canonical.encode()).digest()
+
+
+_seals = (
+    func.unnest(
+        bindparam("sequences", type_=ARRAY(BigInteger)),
+        bindparam("positions", type_=ARRAY(BigInteger)),
+        bindparam("previous", type_=ARRAY(LargeBinary)),
+        bindparam("hashes", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued("sequence", "position", "previous_hash", "hash")
+    .render_derived(name="seals")
+)
+_SEAL = (
+    update(AuditEntry)
+    .where(AuditEntry.sequence == _seals.c.sequence)
+    .values(position=_seals.c.position, previous_hash=_seals.c.previous_hash, hash=_seals.c.hash)
+    .execution_options(synchronize_session=False)
+)
 
 
 async def seal(sessions: Sessions) -> int:
@@ -61,10 +99,19 @@ async def seal(sessions: Sessions) -> int:
         position, previous = (last.position or 0, last.hash or GENESIS) if last else (0, GENESIS)
         unsealed = select(AuditEntry).where(AuditEntry.position.is_(None)).order_by(AuditEntry.sequence)
         entries = (await session.scalars(unsealed.limit(_BATCH))).all()
-        for entry in entries:
-            position += 1
-            entry.position, entry.previous_hash = position, previous
-            entry.hash = previous = entry_hash(previous, position, entry)
+        hashes: list[bytes] = []
+        for place, entry in enumerate(entries, position + 1):
+            hashes.append(entry_hash(hashes[-1] if hashes else previous, place, entry))
+        if entries:
+            await session.execute(
+                _SEAL,
+                {
+                    "sequences": [entry.sequence for entry in entries],
+                    "positions": list(range(position + 1, position + 1 + len(entries))),
+                    "previous": [previous, *hashes[:-1]],
+                    "hashes": hashes,
+                },
+            )
         return len(entries)
 
 

@@ -8,26 +8,33 @@ the flow run that exists already. So every doubt is resolved by asking again.
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
 
 import structlog
 
-from app import outcomes, runs
+from app import backlog, outcomes, runs
 from app.circuit import Circuit
 from app.db import Sessions
 from app.errors import PrefectUnavailable
 from app.models import Run, RunState
-from app.prefect_client import DeploymentMissing, NewFlowRun, PrefectClient, Refusal
+from app.prefect_client import DeploymentMissing, NewFlowRun, PrefectClient, PrefectFailed, Refusal
 from app.settings import DispatcherSettings
 from app.telemetry import DISPATCHED
 
 log = structlog.get_logger()
 
-_SHORTEST_SLEEP = 0.05
-"""When a run is due but another dispatcher holds it."""
+Answers = dict[str, uuid.UUID | Refusal]
+"""What became of runs, by idempotency key."""
+
+_HELD_BACK_SECONDS = 0.25
+"""When a run is due but a limit holds it back, or another dispatcher is just claiming."""
+
+_SUSPECTS = 2
+"""How many runs may fail alone before it is no longer their fault but that of all."""
 
 
 async def dispatch(
@@ -36,24 +43,23 @@ async def dispatch(
     """One round: claim due runs and create their flow runs; returns the seconds to sleep.
 
     Prefect being unavailable costs no run an attempt: they go back untried, and `circuit` says how long
-    Prefect is left alone, also when a new run wakes the loop earlier.
+    Prefect is left alone, also when a new run wakes the loop earlier. Its parts say the same of routes.
     """
     if (wait := circuit.seconds_left()) > 0:
         return wait
+    resting = circuit.resting()
     async with sessions.begin() as session:
-        claimed = await runs.claim(
-            session,
-            limit=settings.batch_size * settings.calls_in_flight,
-            lease=timedelta(seconds=settings.lease_seconds),
-        )
-        waiting = 0.0 if claimed else await runs.seconds_until_due(session)
+        claimed = await backlog.claim(session, settings, besides=resting)
+        due_in = None if claimed else await backlog.seconds_until_due(session, besides=resting)
     if not claimed:
-        due_in = settings.poll_seconds if waiting is None else waiting
-        return min(settings.poll_seconds, max(_SHORTEST_SLEEP, due_in))
+        longest = settings.poll_seconds
+        return longest if due_in is None else min(longest, max(_HELD_BACK_SECONDS, due_in))
+    in_flight = asyncio.Semaphore(settings.calls_in_flight)
     try:
         async with asyncio.TaskGroup() as calls:
-            for batch in _batches(claimed, settings.batch_size):
-                calls.create_task(_deliver(sessions, prefect, settings, circuit, batch))
+            for batch in _batches(claimed, settings):
+                delivery = _deliver(sessions, prefect, settings, circuit, batch=batch, within=in_flight)
+                calls.create_task(delivery)
     except BaseException:
         # Cancelled, or our database failed: nobody should have to wait for the leases to end.
         await _release(sessions, claimed)
@@ -61,8 +67,12 @@ async def dispatch(
     return circuit.seconds_left()
 
 
-def _batches(claimed: Sequence[Run], size: int) -> Iterator[Sequence[Run]]:
-    """At most `size` runs of one deployment each, the most urgent deployment first."""
+def _batches(claimed: Sequence[Run], settings: DispatcherSettings) -> Iterator[Sequence[Run]]:
+    """Runs of one deployment each, the most urgent first, spread over the calls that may be in flight.
+
+    So one run alone is created singly, and a call grows with the backlog.
+    """
+    size = min(settings.batch_size, math.ceil(len(claimed) / settings.calls_in_flight))
     by_deployment: defaultdict[str, list[Run]] = defaultdict(list)
     for run in claimed:
         by_deployment[run.deployment].append(run)
@@ -76,15 +86,12 @@ async def _deliver(
     prefect: PrefectClient,
     settings: DispatcherSettings,
     circuit: Circuit,
+    *,
     batch: Sequence[Run],
+    within: asyncio.Semaphore,
 ) -> None:
-    try:
-        answers = await _create(prefect, batch)
-    except PrefectUnavailable as error:
-        circuit.failed(error)
-        answers = await _read_back(prefect, batch)
-    else:
-        circuit.succeeded()
+    async with within:
+        answers = await _confirm_refusals(prefect, batch, await _ask(prefect, circuit, batch))
     for run in batch:
         answer = answers.get(run.idempotency_key)
         if isinstance(answer, Refusal):
@@ -93,12 +100,97 @@ async def _deliver(
     await _release(sessions, [run for run in batch if run.idempotency_key not in answers])
 
 
-async def _create(prefect: PrefectClient, batch: Sequence[Run]) -> Mapping[str, uuid.UUID | Refusal]:
+async def _confirm_refusals(prefect: PrefectClient, batch: Sequence[Run], answers: Answers) -> Answers:
+    """No run is given up while it has a flow run: an earlier attempt may have made one unknown to us."""
+    refused = [run for run in batch if isinstance(answers.get(run.idempotency_key), Refusal)]
+    if not refused:
+        return answers
     try:
-        return await prefect.create_flow_runs(batch[0].deployment, [_flow_run(run) for run in batch])
+        return answers | await prefect.find_flow_runs([run.idempotency_key for run in refused])
+    except PrefectUnavailable:
+        doubtful = {run.idempotency_key for run in refused}
+        return {key: answer for key, answer in answers.items() if key not in doubtful}
+
+
+async def _ask(prefect: PrefectClient, circuit: Circuit, batch: Sequence[Run]) -> Answers:
+    """What Prefect made of the runs; those it cannot be asked about now are left out."""
+    parts = [circuit.part(route) for route in {run.route for run in batch}]
+    try:
+        answers = await _create(prefect, batch)
     except DeploymentMissing as missing:
-        # It may be on its way there, so each run's own backoff decides how long we wait for it.
+        # It may be on its way there, so the route waits, and each run that was tried by its own backoff.
+        for part in parts:
+            part.failed(missing)
         return {run.idempotency_key: Refusal(str(missing), permanent=False) for run in batch}
+    except PrefectFailed as error:
+        answers = await _read_back(prefect, batch)
+        unanswered = [run for run in batch if run.idempotency_key not in answers]
+        return answers | await _isolate(prefect, circuit, parts, unanswered, error)
+    except PrefectUnavailable as error:
+        circuit.failed(error)
+        return await _read_back(prefect, batch)
+    for working in (circuit, *parts):
+        working.succeeded()
+    return answers
+
+
+async def _isolate(
+    prefect: PrefectClient,
+    circuit: Circuit,
+    parts: Sequence[Circuit],
+    batch: Sequence[Run],
+    error: PrefectFailed,
+) -> Answers:
+    """After a 5xx: is it Prefect that fails, the route, or one run on which it fails every time?
+
+    A run costs an attempt only if Prefect fails on it alone while it works for others; else a Prefect that
+    is ready and cannot write would make everything a dead letter.
+    """
+    try:
+        await prefect.ready()
+    except PrefectUnavailable as unready:
+        circuit.failed(unready)
+        return {}
+    worked_meanwhile = any(circuit.worked_since_failure_of(part) for part in parts)
+    answers, failed = await _one_by_one(prefect, circuit, batch)
+    mostly_works = bool(answers) and len(answers) >= len(failed)
+    for part in parts:
+        if mostly_works:
+            part.succeeded()
+        elif failed:
+            part.failed(error)
+    if mostly_works or worked_meanwhile:
+        said = f"{error.detail} It does so for this run alone, and works for others."
+        answers |= {run.idempotency_key: Refusal(said, permanent=False) for run in failed}
+    return answers
+
+
+async def _one_by_one(
+    prefect: PrefectClient, circuit: Circuit, batch: Sequence[Run]
+) -> tuple[Answers, list[Run]]:
+    """Create each run alone; returns what became of them, and those on which Prefect failed."""
+    if len(batch) == 1:
+        return {}, list(batch)  # it was alone already
+    answers: Answers = {}
+    failed: list[Run] = []
+    # In no order: the same few at the head must not hide each time that the others are sound.
+    for run in random.sample(batch, len(batch)):
+        try:
+            answers |= await _create(prefect, [run])
+        except PrefectFailed:
+            failed.append(run)
+        except (PrefectUnavailable, DeploymentMissing) as error:
+            circuit.failed(error)
+            break
+        if len(failed) >= _SUSPECTS:
+            break
+    if answers:
+        circuit.succeeded()
+    return answers, failed
+
+
+async def _create(prefect: PrefectClient, batch: Sequence[Run]) -> Answers:
+    return await prefect.create_flow_runs(batch[0].deployment, [_flow_run(run) for run in batch])
 
 
 def _flow_run(run: Run) -> NewFlowRun:
@@ -112,10 +204,10 @@ def _flow_run(run: Run) -> NewFlowRun:
     )
 
 
-async def _read_back(prefect: PrefectClient, batch: Sequence[Run]) -> Mapping[str, uuid.UUID]:
+async def _read_back(prefect: PrefectClient, batch: Sequence[Run]) -> Answers:
     """What Prefect has created although its answer never came; nothing when it cannot say."""
     try:
-        return await prefect.find_flow_runs([run.idempotency_key for run in batch])
+        return {**await prefect.find_flow_runs([run.idempotency_key for run in batch])}
     except PrefectUnavailable:
         return {}
 
@@ -123,12 +215,14 @@ async def _read_back(prefect: PrefectClient, batch: Sequence[Run]) -> Mapping[st
 async def _settle_created(
     sessions: Sessions, batch: Sequence[Run], answers: Mapping[str, uuid.UUID | Refusal]
 ) -> None:
-    async with sessions.begin() as session:
-        # By application, as every other batch: else two of them could wait for each other's rows.
-        for run in sorted(batch, key=lambda run: run.application_id or ""):
-            flow_run_id = answers.get(run.idempotency_key)
-            if isinstance(flow_run_id, uuid.UUID) and await runs.created(session, run, flow_run_id):
-                _count(run, "created")
+    made = [
+        (run, answer) for run in batch if isinstance(answer := answers.get(run.idempotency_key), uuid.UUID)
+    ]
+    if made:
+        async with sessions.begin() as session:
+            settled = await runs.created(session, made)
+        for run in settled:
+            _count(run, "created")
 
 
 async def _settle_refused(

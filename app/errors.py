@@ -3,20 +3,22 @@
 Each class fixes what the caller sees: problem type, title and HTTP status (RFC 9457), and whether
 trying again can help. The message says what was wrong and what to do; it never holds a secret or
 personal data. The status matters most to SNS, which retries 5xx and never retries 4xx: a class is
-`retryable` when the trouble is ours, and only then is its status 503.
+`retryable` when the same request may succeed later. Trouble that is ours is 503; too much at once is
+429, and to SNS 503.
 
     SluiceError
-    ├── BadRequest (400)        Malformed, NotAnSnsMessage
+    ├── BadRequest (400)        Malformed, NotAnSnsMessage, CursorInvalid
     ├── Unauthenticated (401)
     ├── Forbidden (403)         SignatureInvalid, SignatureVersionTooLow, TopicNotAllowed, MessageTooOld,
     │                           SubscriptionRefused, RoleMissing
     ├── NotFound (404)
-    ├── Conflict (409)          DecisionNotPossible, DecisionConflict, IdempotencyKeyReused
+    ├── Conflict (409)          DecisionNotPossible, DecisionConflict, StillRefused
     ├── PayloadTooLarge (413)
-    ├── Unprocessable (422)
+    ├── Unprocessable (422)     IdempotencyKeyReused
+    ├── RateLimited (429)
     ├── Misconfigured           never reaches a caller: stops the start
     ├── DecryptionFailed (500)
-    └── Unavailable (503)       DatabaseUnavailable, CertificateUnavailable, PrefectUnavailable, …
+    └── Unavailable (503)       ShuttingDown, DatabaseUnavailable, CertificateUnavailable, …
 """
 
 from __future__ import annotations
@@ -31,11 +33,15 @@ class SluiceError(Exception):
     title: ClassVar[str] = "Internal error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+    retry_after: int = 20
+    """Seconds until trying again can help, where it can. SNS itself waits 20 s between its first tries."""
 
-    def __init__(self, detail: str, **extensions: Any) -> None:
+    def __init__(self, detail: str, *, retry_after: int | None = None, **extensions: Any) -> None:
         super().__init__(detail)
         self.detail = detail
         self.extensions = extensions
+        if retry_after is not None:
+            self.retry_after = retry_after
 
     @classmethod
     def type_uri(cls) -> str:
@@ -53,6 +59,10 @@ class Malformed(BadRequest):
 
 class NotAnSnsMessage(BadRequest):
     slug, title = "not-an-sns-message", "The body is not an SNS message"
+
+
+class CursorInvalid(BadRequest):
+    slug, title = "cursor-invalid", "The cursor is not one of this list"
 
 
 class Unauthenticated(SluiceError):
@@ -103,8 +113,10 @@ class DecisionConflict(Conflict):
     slug, title = "decision-conflict", "Another decision was made first"
 
 
-class IdempotencyKeyReused(Conflict):
-    slug, title = "idempotency-key-reused", "The idempotency key was used for different content"
+class StillRefused(Conflict):
+    """A quarantined message that would be refused again. The member `reason` is the slug of that problem."""
+
+    slug, title = "still-refused", "The message would be refused again"
 
 
 class PayloadTooLarge(SluiceError):
@@ -113,6 +125,14 @@ class PayloadTooLarge(SluiceError):
 
 class Unprocessable(SluiceError):
     slug, title, status = "unprocessable", "The content is not valid", 422
+
+
+class IdempotencyKeyReused(Unprocessable):
+    slug, title = "idempotency-key-reused", "The idempotency key was used for different content"
+
+
+class RateLimited(SluiceError):
+    slug, title, status, retryable = "rate-limited", "Too many requests", 429, True
 
 
 class Misconfigured(SluiceError):
@@ -129,6 +149,18 @@ class DecryptionFailed(SluiceError):
 
 class Unavailable(SluiceError):
     slug, title, status, retryable = "unavailable", "Temporarily unavailable", 503, True
+
+
+class ShuttingDown(Unavailable):
+    slug, title = "shutting-down", "The gateway is shutting down"
+
+
+class Overloaded(Unavailable):
+    slug, title = "overloaded", "Too many requests from this address"
+
+
+class TimedOut(Unavailable):
+    slug, title = "timed-out", "The request took too long"
 
 
 class DatabaseUnavailable(Unavailable):

@@ -1,160 +1,268 @@
-"""Receive a verified notification: deduplicate, record documents, enqueue runs, all in one transaction."""
+"""Receive verified notifications: deduplicate, record documents, enqueue runs, all in one transaction.
+
+What a message means is read from it alone (`read`); what is new of it only the database knows (`record`).
+So whatever is wrong with a message is known before any transaction, and `record` takes many at once, in a
+fixed number of statements. Rows are inserted in the order of their keys, table by table in one order, so
+that two groups can never wait for each other.
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
+import structlog
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import applications, audit, runs, s3_events
-from app.errors import Malformed
+from app import applications, audit, runs, s3_events, sns_client
+from app.applications import Upload
+from app.db import Sessions, insert_many
 from app.models import Notification, NotificationOutcome, RunCause, new_id
 from app.routing import Match, Routes
+from app.runs import NewRun
 from app.s3_events import ObjectEvent, S3TestEvent
+from app.settings import SnsSettings
 from app.sns import Message, MessageType
 
-_WITHOUT_EVENTS = {
-    MessageType.SUBSCRIPTION_CONFIRMATION: NotificationOutcome.CONFIRMED,
-    MessageType.UNSUBSCRIBE_CONFIRMATION: NotificationOutcome.UNSUBSCRIBED,
-}
+log = structlog.get_logger()
+
+
+async def confirm(sessions: Sessions, settings: SnsSettings, message: Message) -> str | None:
+    """Confirm the subscription the message asks for, outside any transaction: SNS may take its time.
+
+    Returns the subscription's ARN for `receive` to record. None for a message that is no confirmation, for
+    one that was recorded before, and when SNS takes its token no more.
+    """
+    if message.kind is not MessageType.SUBSCRIPTION_CONFIRMATION:
+        return None
+    async with sessions() as session:
+        if await is_known(session, message):
+            return None
+    return await sns_client.confirm_subscription(settings, message.topic_arn, message.token or "")
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What became of a notification. `problem` says what is wrong with a rejected one."""
+class Effects:
+    """What a message causes, as far as it is new."""
 
     outcome: NotificationOutcome
-    problem: str | None = None
+    """ROUTED turns into DUPLICATE when nothing of it is new."""
+    uploads: Sequence[tuple[Upload, Sequence[NewRun]]] = ()
+    """Documents to record, each with the runs to enqueue if it is to be read."""
+    runs: Sequence[NewRun] = ()
+    """The other runs."""
 
 
-async def receive(session: AsyncSession, routes: Routes, message: Message, envelope: bytes) -> Receipt:
+@dataclass(frozen=True)
+class Intake:
+    """A verified message and what it causes, ready to be recorded."""
+
+    id: uuid.UUID
+    message: Message
+    envelope: str
+    subscription: str | None
+    effects: Effects
+
+
+def read(routes: Routes, message: Message, envelope: bytes, *, subscription: str | None = None) -> Intake:
+    """What the message causes by these routes; `subscription` is what `confirm` returned.
+
+    The caller has verified the signature and the topic. Raises Malformed for an S3 event that cannot be
+    read; nothing is to be recorded then.
+    """
+    notification_id = new_id()
+    effects = _effects(routes, message, str(notification_id), subscription)
+    return Intake(notification_id, message, envelope.decode(), subscription, effects)
+
+
+async def receive(
+    session: AsyncSession,
+    routes: Routes,
+    message: Message,
+    envelope: bytes,
+    *,
+    subscription: str | None = None,
+) -> NotificationOutcome:
     """Record the message and everything it causes, once; a repeated message changes nothing.
 
-    The caller has verified the signature and the topic. A rejected message is recorded too: commit,
-    then refuse it.
+    Arguments and errors are those of `read`.
     """
-    notification_id = await _insert(session, message, envelope)
-    if notification_id is None:
-        return Receipt(NotificationOutcome.DUPLICATE)
-    receipt = await _act(session, routes, message, notification_id)
-    if receipt.outcome is not NotificationOutcome.ROUTED:
+    [outcome] = await record(session, [read(routes, message, envelope, subscription=subscription)])
+    return outcome
+
+
+async def commit(sessions: Sessions, intakes: Sequence[Intake]) -> list[NotificationOutcome]:
+    """Record the messages in one transaction; returns when it is committed."""
+    async with sessions.begin() as session:
+        return await record(session, intakes)
+
+
+async def record(session: AsyncSession, intakes: Sequence[Intake]) -> list[NotificationOutcome]:
+    """Record the messages and everything they cause, each once; returns the outcome of each."""
+    inserted = await _insert(session, intakes)
+    new = [intake for intake in intakes if intake.id in inserted]
+    routed = await _act(session, new)
+    outcomes = {
+        intake.id: NotificationOutcome.DUPLICATE
+        if intake.effects.outcome is NotificationOutcome.ROUTED and intake.id not in routed
+        else intake.effects.outcome
+        for intake in new
+    }
+    if known := [name for name, outcome in outcomes.items() if outcome is NotificationOutcome.DUPLICATE]:
         await session.execute(
-            update(Notification).where(Notification.id == notification_id).values(outcome=receipt.outcome)
+            update(Notification)
+            .where(Notification.id.in_(known))
+            .values(outcome=NotificationOutcome.DUPLICATE)
         )
-        audit.record(
-            session,
-            actor="sns",
-            action=f"notification.{receipt.outcome}",
-            subject=f"notification:{notification_id}",
-            topic=message.topic_arn,
-        )
-    return receipt
+    unrouted = [intake for intake in new if outcomes[intake.id] is not NotificationOutcome.ROUTED]
+    await audit.record_all(session, [_audited(intake, outcomes[intake.id]) for intake in unrouted])
+    return [outcomes.get(intake.id, NotificationOutcome.DUPLICATE) for intake in intakes]
 
 
-async def _insert(session: AsyncSession, message: Message, envelope: bytes) -> uuid.UUID | None:
-    """Insert-or-ignore; the new row's id, or None when this message is known."""
-    new = insert(Notification).values(
-        id=new_id(),
-        topic_arn=message.topic_arn,
-        message_id=message.message_id,
-        kind=message.kind,
-        envelope=envelope.decode(),
-        outcome=NotificationOutcome.ROUTED,
-        sent_at=message.sent_at,
+async def is_known(session: AsyncSession, message: Message) -> bool:
+    """Whether the message was received before."""
+    same = (Notification.topic_arn == message.topic_arn) & (Notification.message_id == message.message_id)
+    return await session.scalar(select(Notification.id).where(same)) is not None
+
+
+_INSERT = (
+    insert_many(Notification, "id", "topic_arn", "message_id", "kind", "envelope", "outcome", "sent_at")
+    .on_conflict_do_nothing(index_elements=["topic_arn", "message_id"])
+    .returning(Notification.id)
+)
+
+
+async def _insert(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.UUID]:
+    """Insert-or-ignore; the ids of the messages that were not known."""
+    rows = [
+        {
+            "id": str(intake.id),
+            "topic_arn": intake.message.topic_arn,
+            "message_id": intake.message.message_id,
+            "kind": intake.message.kind,
+            "envelope": intake.envelope,
+            "outcome": intake.effects.outcome,
+            "sent_at": intake.message.sent_at.isoformat(),
+        }
+        for intake in sorted(intakes, key=lambda one: (one.message.topic_arn, one.message.message_id))
+    ]
+    return set(await session.scalars(_INSERT, {"rows": rows}))
+
+
+async def _act(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.UUID]:
+    """Record the documents and enqueue the runs; the ids of the messages of which some run is new."""
+    uploads = [upload for intake in intakes for upload, _ in intake.effects.uploads]
+    to_be_read = await applications.receive_documents(session, uploads)
+    wanted = [
+        (intake.id, run)
+        for intake in intakes
+        for upload_id, caused in (
+            *((upload.document_id, caused) for upload, caused in intake.effects.uploads),
+            (None, intake.effects.runs),
+        )
+        if upload_id is None or upload_id in to_be_read
+        for run in caused
+    ]
+    enqueued = await runs.enqueue_all(session, [run for _, run in wanted])
+    return {name for (name, _), run_id in zip(wanted, enqueued, strict=True) if run_id is not None}
+
+
+def _audited(intake: Intake, outcome: NotificationOutcome) -> audit.NewEntry:
+    topic = intake.message.topic_arn
+    if outcome is NotificationOutcome.UNSUBSCRIBED:
+        # Its SubscribeURL would subscribe us again; that is for a person to decide.
+        log.error("somebody ended an SNS subscription of ours: its events no longer arrive", topic=topic)
+    subscription = {"subscription": intake.subscription} if intake.subscription else {}
+    return audit.NewEntry(
+        actor="sns",
+        action=f"notification.{outcome}",
+        subject=f"notification:{intake.id}",
+        detail={"topic": topic, **subscription},
     )
-    inserted = new.on_conflict_do_nothing(index_elements=["topic_arn", "message_id"])
-    notification_id: uuid.UUID | None = await session.scalar(inserted.returning(Notification.id))
-    return notification_id
 
 
-async def _act(
-    session: AsyncSession, routes: Routes, message: Message, notification_id: uuid.UUID
-) -> Receipt:
-    if message.kind in _WITHOUT_EVENTS:
-        return Receipt(_WITHOUT_EVENTS[message.kind])
-    try:
-        content = s3_events.parse(message.message)
-    except Malformed as error:
-        return Receipt(NotificationOutcome.REJECTED, error.detail)
+def _effects(routes: Routes, message: Message, notification_id: str, subscription: str | None) -> Effects:
+    if message.kind is MessageType.SUBSCRIPTION_CONFIRMATION:
+        return Effects(NotificationOutcome.CONFIRMED if subscription else NotificationOutcome.UNCONFIRMED)
+    if message.kind is MessageType.UNSUBSCRIBE_CONFIRMATION:
+        return Effects(NotificationOutcome.UNSUBSCRIBED)
+    content = s3_events.parse(message.message)
     if isinstance(content, S3TestEvent):
-        return Receipt(NotificationOutcome.TEST_EVENT)
-    ids = {"notification_id": str(notification_id)}
+        return Effects(NotificationOutcome.TEST_EVENT)
     if content is None:
-        return Receipt(await _route_message(session, routes, message, ids))
-    # In the order of their keys, so that two messages about the same applications cannot deadlock.
-    events = sorted(content, key=lambda event: (event.key, event.sequencer or ""))
-    outcomes = {await _route_object(session, routes, message.topic_arn, event, ids) for event in events}
-    ranking = (NotificationOutcome.ROUTED, NotificationOutcome.DUPLICATE)
-    return Receipt(next((best for best in ranking if best in outcomes), NotificationOutcome.UNMATCHED))
+        return _of_message(routes, message, notification_id)
+    uploads: list[tuple[Upload, Sequence[NewRun]]] = []
+    others: list[NewRun] = []
+    for event in content:
+        uploading, matches, values = _match(routes, message.topic_arn, event, notification_id)
+        if uploading:
+            uploads.append(_of_upload(uploading, event, values))
+        others += (_of_object(match, event, values) for match in matches)
+    matched = uploads or others
+    outcome = NotificationOutcome.ROUTED if matched else NotificationOutcome.UNMATCHED
+    return Effects(outcome, uploads, others)
 
 
-async def _route_message(
-    session: AsyncSession, routes: Routes, message: Message, ids: dict[str, str]
-) -> NotificationOutcome:
-    values = {**ids, "message_id": message.message_id, "topic_arn": message.topic_arn}
-    matches = routes.for_message(message.topic_arn)
-    for match in matches:
-        new = runs.NewRun.on_route(
-            match.route, cause_kind=RunCause.MESSAGE, cause_id=ids["notification_id"], values=values
-        )
-        await runs.enqueue(session, new)
-    return NotificationOutcome.ROUTED if matches else NotificationOutcome.UNMATCHED
+def _of_message(routes: Routes, message: Message, notification_id: str) -> Effects:
+    values = {
+        "notification_id": notification_id,
+        "message_id": message.message_id,
+        "topic_arn": message.topic_arn,
+    }
+    caused = [
+        NewRun.on_route(match.route, cause_kind=RunCause.MESSAGE, cause_id=notification_id, values=values)
+        for match in routes.for_message(message.topic_arn)
+    ]
+    return Effects(NotificationOutcome.ROUTED if caused else NotificationOutcome.UNMATCHED, runs=caused)
 
 
-async def _route_object(
-    session: AsyncSession, routes: Routes, topic_arn: str, event: ObjectEvent, ids: dict[str, str]
-) -> NotificationOutcome:
+def _match(
+    routes: Routes, topic_arn: str, event: ObjectEvent, notification_id: str
+) -> tuple[list[Match], list[Match], dict[str, str]]:
+    """The routes that record the event as an upload, those that do not, and the values for both."""
     matches = routes.for_object(
         topic_arn=topic_arn, event_name=event.event_name, bucket=event.bucket, key=event.key
     )
-    if not matches:
-        return NotificationOutcome.UNMATCHED
     values = {
-        **ids,
+        "notification_id": notification_id,
         "bucket": event.bucket,
         "key": event.key,
         "version_id": event.version_id or "",
         "event_name": event.event_name,
     }
-    uploads = [match for match in matches if match.route.records_document]
-    others = [match for match in matches if not match.route.records_document]
-    new = await _enqueue_for_document(session, uploads, event, values) if uploads else False
-    for match in others:
-        new |= await _enqueue_for_object(session, match, event, values)
-    return NotificationOutcome.ROUTED if new else NotificationOutcome.DUPLICATE
+    uploading = [match for match in matches if match.route.records_document]
+    return uploading, [match for match in matches if not match.route.records_document], values
 
 
-async def _enqueue_for_document(
-    session: AsyncSession, matches: list[Match], event: ObjectEvent, values: dict[str, str]
-) -> bool:
-    """Record the upload and enqueue its runs; False when it is known or superseded."""
-    application_id = matches[0].captures["application_id"]
-    kind = matches[0].captures.get("kind", "document")
-    document = await applications.receive_document(session, event, application_id=application_id, kind=kind)
-    if document is None:
-        return False
-    for match in matches:
-        new = runs.NewRun.on_route(
+def _of_upload(
+    matches: Sequence[Match], event: ObjectEvent, values: Mapping[str, str]
+) -> tuple[Upload, Sequence[NewRun]]:
+    upload = Upload(
+        document_id=new_id(),
+        application_id=matches[0].captures["application_id"],
+        kind=matches[0].captures.get("kind", "document"),
+        event=event,
+    )
+    document_id = str(upload.document_id)
+    caused = [
+        NewRun.on_route(
             match.route,
             cause_kind=RunCause.DOCUMENT,
-            cause_id=str(document.id),
-            application_id=application_id,
-            values={**values, **match.captures, "document_id": str(document.id)},
+            cause_id=document_id,
+            application_id=upload.application_id,
+            values={**values, **match.captures, "document_id": document_id},
         )
-        await runs.enqueue(session, new)
-    return True
+        for match in matches
+    ]
+    return upload, caused
 
 
-async def _enqueue_for_object(
-    session: AsyncSession, match: Match, event: ObjectEvent, values: dict[str, str]
-) -> bool:
-    new = runs.NewRun.on_route(
+def _of_object(match: Match, event: ObjectEvent, values: Mapping[str, str]) -> NewRun:
+    return NewRun.on_route(
         match.route,
         cause_kind=RunCause.OBJECT,
         cause_id=f"{event.bucket}/{event.key}@{event.object_version}",
         values={**values, **match.captures},
     )
-    return await runs.enqueue(session, new) is not None

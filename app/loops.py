@@ -33,6 +33,8 @@ class Loop:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     failure: str | None = None
     """What the last round raised; None while the loop works."""
+    note: Callable[[], str | None] = lambda: None
+    """What is worth knowing although the loop works, such as whom it waits for."""
     _failures: int = 0
 
     async def run(self) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 
 import httpx
 import structlog
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
-from app import audit, changes, db, dispatcher, projection, routing, standard_webhooks
+from app import audit, changes, db, dispatcher, projection, quarantine, routing, standard_webhooks
+from app.api_keys import KnownKeys
 from app.circuit import Circuit
 from app.db import Sessions
 from app.encryption import Keyring
@@ -23,17 +26,23 @@ from app.prefect_client import PrefectClient
 from app.routing import Routes
 from app.settings import RoutesSettings, Settings
 from app.sns_client import CertificateCache
-from app.status import Watchers
-from app.web import applications, decisions, documents, ops, problems, runs, sns
+from app.watchers import Watchers
+from app.web import applications, decisions, description, docs, documents, events, ops, problems, runs, sns
+from app.web import quarantine as quarantine_endpoints
+from app.web.body_limit import BodyLimit
 from app.web.deps import Gateway
-from app.web.middleware import BodyLimit, Timing
+from app.web.limits import AddressLimit, Limits
+from app.web.request_id import RequestId
+from app.web.security_headers import SecurityHeaders
+from app.web.timing import Deadline, Timing
 
 log = structlog.get_logger()
 
 VERSION = "0.1.0"
 
 _SEAL_SECONDS = 5.0
-_LISTEN_CHECK_SECONDS = 5.0
+_EXPIRE_SECONDS = 3_600.0
+_LISTEN_CHECK_SECONDS = 2.0
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -42,8 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
     Raises Misconfigured when the routes file, a key or a secret cannot work: a gateway that would lose
     something does not start.
     """
-    routes = load_routes(settings.routes)
+    routes = load_routes(settings)
     keyring = Keyring(settings.encryption.keys)
+    limits = Limits(settings.limit)
     for secret in settings.decisions.webhook_secrets:
         standard_webhooks.secret_key(secret)
     if settings.sns.extra_certificate_origins:
@@ -65,42 +75,67 @@ def create_app(settings: Settings) -> FastAPI:
                 keyring=keyring,
                 store=ObjectStore(settings.s3),
                 certificates=CertificateCache(client, timeout_seconds=timeout),
+                prefect=prefect,
+                limits=limits,
+                strangers=quarantine.Strangers(
+                    CertificateCache(client, timeout_seconds=timeout), settings.quarantine
+                ),
             )
+            changes.hear_own(parts.sessions, parts.watchers.forget)
             parts.loops = background_loops(
                 settings,
                 parts.sessions,
                 prefect,
                 parts.watchers,
+                parts.keys,
                 dispatching=settings.dispatcher.enabled,
                 following=settings.projection.enabled,
             )
             app.state.gateway = parts
             await stack.enter_async_context(supervised(parts.loops))
             yield
+            parts.drain()
+            await parts.inbox.finish()
 
     app = FastAPI(
-        title="Sluice",
+        **description.PAGE,
         version=VERSION,
-        summary="The ingestion gateway in front of Prefect: every event becomes exactly one flow run.",
         lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(RequestId),
+            Middleware(SecurityHeaders),
+            Middleware(Timing),
+            Middleware(problems.LastResort),
+            Middleware(AddressLimit, limits=limits),
+            Middleware(Deadline, seconds=settings.http.request_seconds),
+            Middleware(BodyLimit, max_bytes=settings.http.max_body_bytes),
+        ],
     )
-    app.add_middleware(BodyLimit, max_bytes=settings.http.max_body_bytes)
-    app.add_middleware(Timing)
     problems.install(app)
-    for endpoints in (sns, applications, decisions, documents, runs, ops):
+    description.install(app)
+    for endpoints in (sns, applications, decisions, documents, runs, events, ops, quarantine_endpoints, docs):
         app.include_router(endpoints.router)
     return app
 
 
-def load_routes(settings: RoutesSettings) -> Routes:
-    """The routes of the file that is set, or the loan routes that come with the package."""
+def load_routes(settings: Settings) -> Routes:
+    """The routes, each open to the topics whose policy lets it. Raises Misconfigured."""
+    policies = settings.sns.topics.items()
+    return routing.load(*read_routes(settings.routes)).limited(
+        {arn: policy.routes for arn, policy in policies}
+    )
+
+
+def read_routes(settings: RoutesSettings) -> tuple[str, str]:
+    """Text and name of the file that is set, or else of the loan routes that come with the package."""
     if settings.file is None:
-        return routing.shipped()
+        return routing.shipped_text(), routing.SHIPPED
     try:
-        text = settings.file.read_text("utf-8")
+        return settings.file.read_text("utf-8"), str(settings.file)
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"SLUICE_ROUTES_FILE {settings.file} cannot be read: {error}") from error
-    return routing.load(text, str(settings.file))
+        raise Misconfigured(f"The routes file {settings.file} cannot be read: {error}.") from error
 
 
 def background_loops(
@@ -108,6 +143,7 @@ def background_loops(
     sessions: Sessions,
     prefect: PrefectClient,
     watchers: Watchers,
+    keys: KnownKeys,
     *,
     dispatching: bool,
     following: bool,
@@ -116,16 +152,21 @@ def background_loops(
     wake_dispatcher = asyncio.Event()
 
     async def listen() -> float:
-        return await listen_for_changes(settings, watchers, wake_dispatcher)
+        return await listen_for_changes(settings, watchers, keys, wake_dispatcher)
 
-    loops = [Loop("listener", listen), Loop("audit-sealer", lambda: seal(sessions))]
+    loops = [
+        Loop("listener", listen),
+        Loop("audit-sealer", lambda: seal(sessions)),
+        Loop("quarantine", lambda: expire(settings, sessions)),
+    ]
     if dispatching:
         circuit = Circuit("dispatcher")
         body = partial(dispatcher.dispatch, sessions, prefect, settings.dispatcher, circuit)
-        loops.append(Loop("dispatcher", body, wake_dispatcher))
+        loops.append(Loop("dispatcher", body, wake_dispatcher, note=circuit.note))
     if following:
-        body = partial(projection.follow, settings.database, sessions, prefect, settings.projection)
-        loops.append(Loop("projection", body))
+        circuits = projection.Circuits()
+        body = partial(projection.follow, settings.database, sessions, prefect, settings.projection, circuits)
+        loops.append(Loop("projection", body, note=circuits.note))
     return loops
 
 
@@ -141,6 +182,7 @@ async def run_loops(settings: Settings, *, dispatching: bool = False, following:
             db.session_factory(engine),
             prefect,
             Watchers(),
+            KnownKeys(),
             dispatching=dispatching,
             following=following,
         )
@@ -154,15 +196,32 @@ async def seal(sessions: Sessions) -> float:
     return 0.0 if await audit.seal(sessions) else _SEAL_SECONDS
 
 
-async def listen_for_changes(settings: Settings, watchers: Watchers, wake_dispatcher: asyncio.Event) -> float:
-    """Pass NOTIFYs on for as long as the connection lasts."""
+async def expire(settings: Settings, sessions: Sessions) -> float:
+    """One round of the quarantine's age limit; messages that arrive apply it too."""
+    async with sessions.begin() as session:
+        await quarantine.expire(session, settings.quarantine, now=datetime.now(UTC))
+    return _EXPIRE_SECONDS
+
+
+async def listen_for_changes(
+    settings: Settings, watchers: Watchers, keys: KnownKeys, wake_dispatcher: asyncio.Event
+) -> float:
+    """Pass NOTIFYs on for as long as the connection lasts, which is how long anything is kept in memory.
+
+    A connection that breaks is noticed at once, one that only hangs within twice the time of a check.
+    """
+    lost = asyncio.Event()
     callbacks = {
         changes.CHANGES: watchers.changed,
+        changes.KEYS: lambda _: keys.forget_all(),
         changes.DUE: lambda _: wake_dispatcher.set(),
     }
     async with db.listen(settings.database, callbacks) as connection:
-        watchers.anything_may_have_changed()
-        wake_dispatcher.set()
-        while True:
-            await asyncio.sleep(_LISTEN_CHECK_SECONDS)
-            await connection.execute("SELECT 1", timeout=_LISTEN_CHECK_SECONDS)
+        connection.add_termination_listener(lambda _: lost.set())
+        with watchers.listening(), keys.listening():
+            wake_dispatcher.set()
+            while not lost.is_set():
+                await connection.execute("SELECT 1", timeout=_LISTEN_CHECK_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), _LISTEN_CHECK_SECONDS)
+    raise ConnectionError("The connection that listens for changes was lost.")

@@ -15,11 +15,11 @@ from app.settings import DatabaseSettings
 _INI = Path(__file__).resolve().parent.parent / "alembic.ini"
 
 
-def upgrade(settings: DatabaseSettings) -> None:
-    """Run every migration that is missing. Blocks; must not run inside an event loop."""
+def upgrade(settings: DatabaseSettings, revision: str = "head") -> None:
+    """Run every migration that is missing up to `revision`. Blocks; must not run inside an event loop."""
     config = Config(_INI)
     config.attributes["database"] = settings
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def head() -> str | None:

@@ -37,6 +37,11 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=value)
 
 
+def first_id(seconds: float) -> uuid.UUID:
+    """The lowest id that is made at `seconds` since 1970 or later, to compare others with."""
+    return uuid.UUID(int=max(0, int(seconds * 1000)) << 80)
+
+
 class NotificationOutcome(StrEnum):
     ROUTED = "routed"
     DUPLICATE = "duplicate"
@@ -44,8 +49,9 @@ class NotificationOutcome(StrEnum):
     UNMATCHED = "unmatched"
     TEST_EVENT = "test_event"
     CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    """A subscription confirmation whose token SNS takes no more: it was used before, or has expired."""
     UNSUBSCRIBED = "unsubscribed"
-    REJECTED = "rejected"
 
 
 class ApplicationStatus(StrEnum):
@@ -159,6 +165,32 @@ class Notification(Base):
     received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
 
 
+class QuarantinedMessage(Base):
+    """A message that SNS really signed and that we refused, kept for an operator to look at."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (UniqueConstraint("topic_arn", "message_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    topic_arn: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    """SNS's own word, as in a notification."""
+    reason: Mapped[str] = mapped_column(Text)
+    """The slug of the problem it was answered with."""
+    detail: Mapped[str] = mapped_column(Text)
+    """What that problem said; it quotes nothing of the message's content."""
+    listed: Mapped[bool]
+    """Whether its topic was on the allow-list then. What is not makes room first."""
+    envelope: Mapped[str] = mapped_column(Text)
+    sent_at: Mapped[datetime] = mapped_column(_timestamp)
+    received_at: Mapped[datetime] = mapped_column(_timestamp)
+    """By the clock its signature was checked with; a release checks it again for this time."""
+    released_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    outcome: Mapped[NotificationOutcome | None] = mapped_column(_enum(NotificationOutcome, "outcome"))
+    """What became of it once it was released."""
+
+
 class Application(Base):
     """A loan application, known by the loan app's own id."""
 
@@ -231,6 +263,8 @@ class Decision(Base):
     outcome: Mapped[DecisionOutcome] = mapped_column(_enum(DecisionOutcome, "outcome"))
     reasons: Mapped[list[str]] = mapped_column(JSONB)
     conditions: Mapped[list[str]] = mapped_column(JSONB)
+    note: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Encrypted text for the underwriters; never sent to the applicant."""
     decided_by: Mapped[str] = mapped_column(Text)
     decided_at: Mapped[datetime] = mapped_column(_timestamp)
     received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
@@ -257,19 +291,37 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("cause_kind", "cause_id", "route"),
-        Index("ix_runs_due", "priority", "next_attempt_at", postgresql_where=text("state = 'ACCEPTED'")),
         Index(
-            "ix_runs_followed",
-            "id",
-            postgresql_where=text("state IN ('SCHEDULED','PENDING','RUNNING','PAUSED','CANCELLING')"),
+            "ix_runs_waiting",
+            "route",
+            "priority",
+            "next_attempt_at",
+            postgresql_where=text("state = 'ACCEPTED'"),
         ),
+        Index(
+            "ix_runs_leased",
+            "route",
+            postgresql_where=text("state = 'ACCEPTED' AND leased_until IS NOT NULL"),
+        ),
+        Index(
+            "ix_runs_not_completed",
+            "state",
+            "route",
+            "accepted_at",
+            postgresql_where=text("state <> 'COMPLETED'"),
+        ),
+        # Each lists runs, the newest first. What narrows a list to one application narrows it enough.
+        Index("ix_runs_of_application", "application_id", "id"),
+        Index("ix_runs_of_route", "route", "id"),
+        Index("ix_runs_in_state", "state", "id"),
+        Index("ix_runs_of_route_in_state", "route", "state", "id"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     cause_kind: Mapped[RunCause] = mapped_column(_enum(RunCause, "cause_kind"))
     cause_id: Mapped[str] = mapped_column(Text)
     route: Mapped[str] = mapped_column(Text)
-    application_id: Mapped[str | None] = mapped_column(ForeignKey("applications.id"), index=True)
+    application_id: Mapped[str | None] = mapped_column(ForeignKey("applications.id"))
     deployment: Mapped[str] = mapped_column(Text)
     """`flow/deployment`, as Prefect writes it."""
     parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -283,6 +335,8 @@ class Run(Base):
     """Prefect's name beside its type: Late, AwaitingRetry, TimedOut …"""
     state_at: Mapped[datetime | None] = mapped_column(_timestamp)
     """Prefect's timestamp of that state. A state with an earlier one is never applied."""
+    stuck_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    """When it was found to be in its state for longer than is plausible; None once it moves again."""
     attempts: Mapped[int] = mapped_column(default=0)
     """Creations Prefect has refused. Prefect being unreachable costs none."""
     next_attempt_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
@@ -296,6 +350,11 @@ class Run(Base):
     started_at: Mapped[datetime | None] = mapped_column(_timestamp)
     ended_at: Mapped[datetime | None] = mapped_column(_timestamp)
     version: Mapped[int] = mapped_column(BigInteger, default=1)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it has been in its state for longer than is plausible: its worker has probably died."""
+        return self.stuck_at is not None
 
     @property
     def idempotency_key(self) -> str:
@@ -334,4 +393,5 @@ class ApiKey(Base):
     label: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
     expires_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    revoked_at: Mapped[datetime | None] = mapped_column(_timestamp)
     last_used_at: Mapped[datetime | None] = mapped_column(_timestamp)

@@ -17,11 +17,14 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
+import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.errors import PrefectUnavailable
 from app.models import RunState
 from app.settings import PrefectSettings
+
+log = structlog.get_logger()
 
 TAG = "sluice"
 """On every flow run we create, so that its events and the runs themselves can be told from others."""
@@ -37,6 +40,10 @@ _REFUSALS = frozenset({400, 409, 413, 422})
 """Statuses that mean Prefect understood the request and does not accept its content."""
 
 _MESSAGE_LIMIT = 1_000
+
+
+class PrefectFailed(PrefectUnavailable):
+    """Prefect answered 5xx: it is in trouble, or it is what it was asked that it cannot do."""
 
 
 class DeploymentMissing(Exception):
@@ -172,16 +179,18 @@ class PrefectClient:
 
     async def find_deployment(self, deployment: str) -> uuid.UUID:
         """The id of `flow/deployment`. Raises DeploymentMissing."""
-        flow, _, name = deployment.partition("/")
-        if not flow or not name:
+        found = await self.look_up(deployment_path(deployment), _ID)
+        if found is None:
             raise DeploymentMissing(deployment)
-        path = f"/deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}"
+        self._deployments[deployment] = found.id
+        return found.id
+
+    async def look_up(self, path: str, answer: TypeAdapter[Answer]) -> Answer | None:
+        """What Prefect has at `path`, or None when it has no such thing."""
         try:
-            answer = await self._call("GET", path, _ID)
-        except _RequestRefused as refused:
-            raise DeploymentMissing(deployment) from refused
-        self._deployments[deployment] = answer.id
-        return answer.id
+            return await self._call("GET", path, answer)
+        except _RequestRefused:
+            return None
 
     async def create_flow_runs(
         self, deployment: str, wanted: Collection[NewFlowRun]
@@ -289,8 +298,31 @@ class PrefectClient:
         body = {"flow_runs": {"id": _any_of(ids)}}
         return await self._ask("/flow_runs/count", _COUNT, body)
 
-    async def _filter(self, filters: Mapping[str, Any]) -> list[FlowRun]:
-        return await self._ask("/flow_runs/filter", _FLOW_RUNS, {"flow_runs": filters, "limit": PAGE})
+    async def read_our_flow_runs(self, *, expected_after: datetime, offset: int = 0) -> list[FlowRun]:
+        """A page of the flow runs with our tag that were to start after a time, the newest first.
+
+        Flow runs created between two pages move the later ones down: some may be seen twice, none is missed.
+        """
+        filters = {"tags": {"all_": [TAG]}, "expected_start_time": {"after_": expected_after.isoformat()}}
+        return await self._filter(filters, sort="EXPECTED_START_TIME_DESC", offset=offset)
+
+    async def cancel(self, flow_run_id: uuid.UUID, *, force: bool) -> None:
+        """Ask Prefect to cancel a flow run; `force` ends it at once, though nobody may be there to stop it.
+
+        Prefect may refuse, or put it into another state than asked: read it afterwards.
+        """
+        kind = RunState.CANCELLED if force else RunState.CANCELLING
+        state = {"type": kind, "name": kind.capitalize(), "message": "Cancelled through Sluice."}
+        try:
+            await self._call(
+                "POST", f"/flow_runs/{flow_run_id}/set_state", _ANYTHING, {"state": state, "force": force}
+            )
+        except _RequestRefused as refused:
+            log.warning("cancellation refused", flow_run=str(flow_run_id), error=refused.message)
+
+    async def _filter(self, filters: Mapping[str, Any], **options: Any) -> list[FlowRun]:
+        body = {"flow_runs": filters, "limit": PAGE, **options}
+        return await self._ask("/flow_runs/filter", _FLOW_RUNS, body)
 
     async def _ask(self, path: str, answer: TypeAdapter[Answer], body: Any) -> Answer:
         """A question whose refusal would mean that we do not speak with the Prefect we know."""
@@ -319,7 +351,16 @@ class PrefectClient:
             )
         if response.is_client_error and response.status_code not in {408, 425, 429}:
             raise _RequestRefused(response.status_code, _message(response))
-        raise PrefectUnavailable(f"Prefect answers {response.status_code}.")
+        kind = PrefectFailed if response.is_server_error else PrefectUnavailable
+        raise kind(f"Prefect answers {response.status_code}.")
+
+
+def deployment_path(deployment: str) -> str:
+    """Where Prefect answers about `flow/deployment`. Raises DeploymentMissing for what is no such name."""
+    flow, _, name = deployment.partition("/")
+    if not flow or not name:
+        raise DeploymentMissing(deployment)
+    return f"/deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}"
 
 
 def _bulk_outcome(item: _BulkItem) -> uuid.UUID | Refusal | None:

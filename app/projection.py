@@ -13,21 +13,24 @@ import random
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
-from app import outcomes, runs
+from app import outcomes, reconcile, runs
 from app.circuit import Circuit
 from app.db import Sessions
 from app.election import while_elected
 from app.errors import PrefectUnavailable
 from app.hints import Hints
 from app.models import FOLLOWED_RUN_STATES, Run, RunState
-from app.prefect_client import PAGE, FlowRun, PrefectClient
+from app.prefect_client import PAGE, FlowRun, FlowRunState, PrefectClient
 from app.prefect_events import listen
 from app.settings import DatabaseSettings, ProjectionSettings
+from app.telemetry import UNRECONCILED
 
 log = structlog.get_logger()
 
@@ -36,29 +39,58 @@ _LONGEST_PAUSE_SECONDS = 4.0
 """When Prefect comes back, the projection is right again within 10 s."""
 
 
+def _circuit(name: str) -> Callable[[], Circuit]:
+    return lambda: Circuit(name, _LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(frozen=True)
+class Circuits:
+    """Each way of asking Prefect fails and is tried again for itself."""
+
+    events: Circuit = field(default_factory=_circuit("events"))
+    hints: Circuit = field(default_factory=_circuit("hints"))
+    refresh: Circuit = field(default_factory=_circuit("refresh"))
+    reconciliation: Circuit = field(default_factory=_circuit("reconciliation"))
+
+    def note(self) -> str | None:
+        """What is amiss, in words; None when nothing is."""
+        if (note := self.refresh.note()) is not None:
+            return note
+        note = self.events.note()
+        return None if note is None else f"{note} for events: states come a little later"
+
+
 async def follow(
-    database: DatabaseSettings, sessions: Sessions, prefect: PrefectClient, settings: ProjectionSettings
+    database: DatabaseSettings,
+    sessions: Sessions,
+    prefect: PrefectClient,
+    settings: ProjectionSettings,
+    circuits: Circuits | None = None,
 ) -> float:
     """Follow Prefect for as long as we are the one elected among all copies; the others stand by.
 
     Ends only by raising: when our own database fails or the election's session is lost. Prefect being
-    unavailable is waited out.
+    unavailable is waited out, and shows in `circuits`.
     """
-    hints, refresh_now = Hints(), asyncio.Event()
+    by = circuits or Circuits()
+    hints, refresh_now, never = Hints(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_listen(prefect, hints, refresh_now))
-            tasks.create_task(_repeat("hints", lambda: read_hinted(sessions, prefect, hints), hints.arrived))
-            tasks.create_task(_repeat("refresh", lambda: refresh(sessions, prefect, settings), refresh_now))
+            tasks.create_task(_listen(prefect, hints, refresh_now, by.events))
+            tasks.create_task(_repeat(by.hints, lambda: read_hinted(sessions, prefect, hints), hints.arrived))
+            tasks.create_task(_repeat(by.refresh, lambda: refresh(sessions, prefect, settings), refresh_now))
+            tasks.create_task(_repeat(by.reconciliation, lambda: compare(sessions, prefect, settings), never))
 
-    await while_elected(database, _FOLLOWER_LOCK, work)
+    try:
+        await while_elected(database, _FOLLOWER_LOCK, work)
+    finally:
+        UNRECONCILED.clear()  # from now on another process knows better
     return 0.0
 
 
-async def _listen(prefect: PrefectClient, hints: Hints, refresh_now: asyncio.Event) -> None:
+async def _listen(prefect: PrefectClient, hints: Hints, refresh_now: asyncio.Event, circuit: Circuit) -> None:
     """Note what events name. Each time the stream begins, everything is read: some were missed."""
-    circuit = Circuit("events", _LONGEST_PAUSE_SECONDS)
     while True:
         try:
             async with listen(prefect.settings) as events:
@@ -71,8 +103,7 @@ async def _listen(prefect: PrefectClient, hints: Hints, refresh_now: asyncio.Eve
             await asyncio.sleep(circuit.seconds_left())
 
 
-async def _repeat(name: str, body: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
-    circuit = Circuit(name, _LONGEST_PAUSE_SECONDS)
+async def _repeat(circuit: Circuit, body: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
     while True:
         wake.clear()
         try:
@@ -109,7 +140,7 @@ async def read_hinted(sessions: Sessions, prefect: PrefectClient, hints: Hints) 
             if flow_run_id in known and _older(known[flow_run_id], hint.state_at)
         }
         found = await prefect.read_flow_runs(behind) if behind else []
-        await _apply(sessions, found)
+        await apply(sessions, found)
         borne_out = {run.id for run in found if run.state.timestamp >= behind[run.id].state_at}
         for flow_run_id, hint in taken.items():
             if flow_run_id not in known or (flow_run_id in behind and flow_run_id not in borne_out):
@@ -133,7 +164,8 @@ async def refresh(sessions: Sessions, prefect: PrefectClient, settings: Projecti
     """One round: ask Prefect about every run that is its own to finish; returns the seconds to sleep.
 
     Prefect is asked only for what differs from what we know, which costs it little while nothing has
-    happened. Raises PrefectUnavailable.
+    happened. A state that was left and entered again unseen keeps its first time. Raises
+    PrefectUnavailable.
     """
     unseen: list[uuid.UUID] = []
     seen: defaultdict[tuple[RunState, str], list[uuid.UUID]] = defaultdict(list)
@@ -148,12 +180,26 @@ async def refresh(sessions: Sessions, prefect: PrefectClient, settings: Projecti
         await _confirm(sessions, prefect, page)
     for known, ids in seen.items():
         for page in _pages(ids):
-            await _apply(sessions, await prefect.read_flow_runs(page, unlike=known))
+            await apply(sessions, await prefect.read_flow_runs(page, unlike=known))
     everything = [flow_run_id for ids in seen.values() for flow_run_id in ids]
     if everything:
         # One page a round, at random: deletions are rare, and found within minutes however many run.
         await _find_deleted(sessions, prefect, random.choice(list(_pages(everything))))
+    await _mark_stuck(sessions, settings)
     return settings.poll_seconds
+
+
+async def _mark_stuck(sessions: Sessions, settings: ProjectionSettings) -> None:
+    """Worker or machine may have died without a word, and Prefect would show the state for ever."""
+    brief = timedelta(seconds=settings.stuck_pending_seconds)
+    longest = {
+        RunState.PENDING: brief,
+        RunState.CANCELLING: brief,
+        RunState.RUNNING: timedelta(seconds=settings.stuck_running_seconds),
+    }
+    async with sessions.begin() as session:
+        for run in await runs.mark_stuck(session, longest):
+            log.warning("run is stuck", run=str(run.id), state=run.state, since=str(run.state_at))
 
 
 def _pages(ids: Sequence[uuid.UUID]) -> Iterator[Sequence[uuid.UUID]]:
@@ -168,7 +214,7 @@ async def _confirm(sessions: Sessions, prefect: PrefectClient, page: Sequence[uu
     the flow run appears after all.
     """
     found = await prefect.read_flow_runs(page)
-    await _apply(sessions, found)
+    await apply(sessions, found)
     for flow_run_id in _missing(page, found):
         async with sessions.begin() as session:
             run = await runs.never_created(session, flow_run_id)
@@ -184,28 +230,42 @@ async def _find_deleted(sessions: Sessions, prefect: PrefectClient, page: Sequen
     if await prefect.count_flow_runs(page) == len(page):
         return
     found = await prefect.read_flow_runs(page)
-    await _apply(sessions, found)
-    for flow_run_id in _missing(page, found):
+    missing = _missing(page, found)
+    for flow_run_id in missing:
         log.warning("flow run was deleted", flow_run=str(flow_run_id))
-        await _apply_one(sessions, flow_run_id, RunState.CANCELLED, "Deleted", datetime.now(UTC))
+    deleted = FlowRunState(type=RunState.CANCELLED, name=runs.DELETED, timestamp=datetime.now(UTC))
+    await apply(sessions, [*found, *(FlowRun(id=flow_run_id, state=deleted) for flow_run_id in missing)])
+
+
+async def compare(sessions: Sessions, prefect: PrefectClient, settings: ProjectionSettings) -> float:
+    """One round of the reconciliation that the metrics show. Raises PrefectUnavailable."""
+    report = await reconcile.reconcile(sessions, prefect)
+    for kind, count in report.counts().items():
+        UNRECONCILED.labels(kind).set(count)
+    if any(report.counts().values()):
+        log.error("runs and Prefect disagree", **report.counts())
+    return settings.reconcile_seconds
 
 
 def _missing(page: Collection[uuid.UUID], found: Iterable[FlowRun]) -> set[uuid.UUID]:
     return set(page) - {run.id for run in found}
 
 
-async def _apply(sessions: Sessions, found: Iterable[FlowRun]) -> None:
-    for run in sorted(found, key=lambda run: run.state.timestamp):
-        await _apply_one(sessions, run.id, run.state.type, run.state.name, run.state.timestamp)
+async def apply(sessions: Sessions, found: Collection[FlowRun]) -> None:
+    """Bring these flow runs' states into our runs, with what follows for their documents."""
+    if not found:
+        return
+    try:
+        await _apply_together(sessions, found)
+    except DBAPIError as error:
+        # Two that hold many applications at once may deadlock; and one bad row must not stop the others.
+        log.warning("applying states one by one", error=type(error.orig).__name__)
+        for one in found:
+            await _apply_together(sessions, [one])
 
 
-async def _apply_one(
-    sessions: Sessions, flow_run_id: uuid.UUID, state: RunState, name: str, state_at: datetime
-) -> None:
-    # A transaction each: one that held many runs and their applications could deadlock with others.
+async def _apply_together(sessions: Sessions, found: Collection[FlowRun]) -> None:
     async with sessions.begin() as session:
-        run = await runs.apply_state(
-            session, flow_run_id=flow_run_id, state=state, state_name=name, state_at=state_at
-        )
-        if run is not None:
+        changed = await runs.apply_states(session, found)
+        for run in sorted(changed, key=lambda run: run.application_id or ""):
             await outcomes.run_changed_state(session, run)

@@ -1,27 +1,53 @@
-"""The queue: enqueue, claim, settle, retry, dead letter, replay.
+"""The queue's moves: enqueue, settle, retry, dead letter, Prefect's states, replay.
 
-A run is claimed with a lease and settled by compare-and-swap on it, so any number of dispatchers may
-work at once, and one that dies gives its runs back when the lease ends.
+A run is claimed with a lease (app.backlog) and settled by compare-and-swap on it, so any number of
+dispatchers may work at once, and one that dies gives its runs back when the lease ends.
 """
 
 from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    FromClause,
+    Text,
+    Update,
+    Uuid,
+    case,
+    column,
+    func,
+    literal,
+    or_,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
-from app.changes import DUE, notify, run_changed
+from app.changes import DUE, notify, run_changed, runs_changed
+from app.db import insert_many
 from app.errors import Conflict, NotFound
-from app.models import UNSUCCESSFUL_RUN_STATES, Run, RunCause, RunState, new_id
+from app.models import (
+    FOLLOWED_RUN_STATES,
+    TERMINAL_RUN_STATES,
+    UNSUCCESSFUL_RUN_STATES,
+    Run,
+    RunCause,
+    RunState,
+    new_id,
+)
+from app.prefect_client import FlowRun
 from app.routing import Route
+
+DELETED = "Deleted"
+"""Name of the state, CANCELLED by type, of a run whose flow run somebody has deleted from Prefect."""
 
 
 @dataclass(frozen=True)
@@ -62,89 +88,59 @@ class NewRun:
         )
 
 
+_ENQUEUE = (
+    insert_many(
+        Run,
+        *("id", "cause_kind", "cause_id", "route", "application_id"),
+        *("deployment", "parameters", "work_queue", "tags", "priority"),
+    )
+    .on_conflict_do_nothing(index_elements=["cause_kind", "cause_id", "route"])
+    # However many rows say so, PostgreSQL delivers the same notification of one transaction once.
+    .returning(Run.id, func.pg_notify(DUE, ""))
+)
+
+
 async def enqueue(session: AsyncSession, new: NewRun) -> uuid.UUID | None:
     """Insert the run unless its cause already has one on this route; returns its id, or None then."""
-    statement = (
-        insert(Run)
-        .values(
-            id=new_id(),
-            cause_kind=new.cause_kind,
-            cause_id=new.cause_id,
-            route=new.route,
-            application_id=new.application_id,
-            deployment=new.deployment,
-            parameters=dict(new.parameters),
-            work_queue=new.work_queue,
-            tags=list(new.tags),
-            priority=new.priority,
-        )
-        .on_conflict_do_nothing(index_elements=["cause_kind", "cause_id", "route"])
-        .returning(Run.id)
-    )
-    run_id = await session.scalar(statement)
-    if run_id is not None:
-        await notify(session, DUE)
+    [run_id] = await enqueue_all(session, [new])
     return run_id
 
 
-async def claim(session: AsyncSession, *, limit: int, lease: timedelta) -> list[Run]:
-    """Lease up to `limit` due runs, most urgent and oldest first, skipping those that others hold."""
-    due = (
-        select(Run.id)
+async def enqueue_all(session: AsyncSession, news: Sequence[NewRun]) -> list[uuid.UUID | None]:
+    """The same for many runs at once; returns the id or None of each."""
+    if not news:
+        return []
+    ids = [new_id() for _ in news]
+    rows = [{"id": str(run_id), **vars(new)} for run_id, new in zip(ids, news, strict=True)]
+    # In the order of their causes, so that two transactions cannot wait for each other's.
+    rows.sort(key=lambda row: (row["cause_kind"], row["cause_id"], row["route"]))
+    inserted = set(await session.scalars(_ENQUEUE, {"rows": rows}))
+    return [run_id if run_id in inserted else None for run_id in ids]
+
+
+async def created(session: AsyncSession, made: Collection[tuple[Run, uuid.UUID]]) -> list[Run]:
+    """Prefect has these flow runs; returns the runs that were still ours to settle."""
+    answers = _rows(
+        id=([run.id for run, _ in made], Uuid),
+        leased_until=([run.leased_until for run, _ in made], DateTime(timezone=True)),
+        flow_run_id=([flow_run_id for _, flow_run_id in made], Uuid),
+    )
+    statement = (
+        update(Run)
         .where(
-            Run.state == RunState.ACCEPTED,
-            Run.next_attempt_at <= func.now(),
-            or_(Run.leased_until.is_(None), Run.leased_until < func.now()),
+            Run.id == answers.c.id, Run.state == RunState.ACCEPTED, Run.leased_until == answers.c.leased_until
         )
-        .order_by(Run.priority, Run.next_attempt_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")  # a plain subquery may be run twice by the planner, and then leases too many
+        .values(
+            state=RunState.SCHEDULED,
+            state_name="Scheduled",
+            flow_run_id=answers.c.flow_run_id,
+            dispatched_at=func.now(),
+            last_error=None,
+            leased_until=None,
+            version=Run.version + 1,
+        )
     )
-    leased = (
-        update(Run).where(Run.id.in_(select(due.c.id))).values(leased_until=func.now() + lease).returning(Run)
-    )
-    return sorted(await session.scalars(leased), key=lambda run: (run.priority, run.next_attempt_at))
-
-
-async def seconds_until_due(session: AsyncSession) -> float | None:
-    """How long until the next run may be claimed, or None when none is waiting."""
-    at = func.greatest(Run.next_attempt_at, func.coalesce(Run.leased_until, Run.next_attempt_at))
-    seconds = func.extract("epoch", func.min(at) - func.now())
-    waiting = await session.scalar(select(seconds).where(Run.state == RunState.ACCEPTED))
-    return None if waiting is None else max(0.0, float(waiting))
-
-
-@dataclass(frozen=True)
-class Depth:
-    """How full the queue is."""
-
-    waiting: int
-    oldest_waiting_seconds: float
-    unfinished: dict[RunState, int]
-    """Runs by state, all but the completed ones."""
-
-
-async def depth(session: AsyncSession) -> Depth:
-    """Count what is not finished, and tell how long the oldest accepted run has waited."""
-    by_state = select(Run.state, func.count()).where(Run.state != RunState.COMPLETED).group_by(Run.state)
-    unfinished = dict((await session.execute(by_state)).all())
-    age = func.extract("epoch", func.now() - func.min(Run.accepted_at))
-    oldest = await session.scalar(select(age).where(Run.state == RunState.ACCEPTED))
-    return Depth(unfinished.get(RunState.ACCEPTED, 0), float(oldest or 0), unfinished)
-
-
-async def created(session: AsyncSession, run: Run, flow_run_id: uuid.UUID) -> bool:
-    """Prefect has the flow run. False when the run was no longer ours to settle."""
-    return await _settle(
-        session,
-        run,
-        state=RunState.SCHEDULED,
-        state_name="Scheduled",
-        flow_run_id=flow_run_id,
-        dispatched_at=func.now(),
-        last_error=None,
-    )
+    return await _changed(session, statement)
 
 
 async def refused(
@@ -152,23 +148,17 @@ async def refused(
 ) -> bool:
     """Prefect refused to create it: try again later, or make it a dead letter that says why."""
     wait = None if permanent else retry_delay(run.attempts + 1, max_attempts)
-    if wait is None:
+    tried = {"attempts": run.attempts + 1, "last_error": error}
+    if wait is not None:
+        return await _settle(session, run, **tried, next_attempt_at=func.now() + wait)
+    dead = {"state": RunState.DEAD, "state_name": "Dead", "ended_at": func.now()}
+    settled = await _settle(session, run, **tried, **dead)
+    if settled:
         audit.record(session, actor="dispatcher", action="run.dead", subject=f"run:{run.id}", error=error)
-        return await _settle(
-            session,
-            run,
-            state=RunState.DEAD,
-            state_name="Dead",
-            attempts=run.attempts + 1,
-            last_error=error,
-            ended_at=func.now(),
-        )
-    return await _settle(
-        session, run, attempts=run.attempts + 1, last_error=error, next_attempt_at=func.now() + wait
-    )
+    return settled
 
 
-async def release(session: AsyncSession, runs: Iterable[Run]) -> None:
+async def release(session: AsyncSession, runs: Collection[Run]) -> None:
     """Give claimed runs back untried, costing no attempt: Prefect could not be asked.
 
     One whose lease ran out meanwhile may be another dispatcher's now, and stays with it.
@@ -204,35 +194,66 @@ def retry_delay(attempt: int, max_attempts: int) -> timedelta | None:
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))
 
 
-async def apply_state(
-    session: AsyncSession,
-    *,
-    flow_run_id: uuid.UUID,
-    state: RunState,
-    state_name: str,
-    state_at: datetime,
-) -> Run | None:
-    """Write Prefect's state, unless we know a later one; returns the changed run, or None.
+async def apply_states(session: AsyncSession, seen: Collection[FlowRun]) -> list[Run]:
+    """Write Prefect's states, each unless we know a later one; returns the runs that have changed.
 
     Ordered by Prefect's own state timestamp, so applying twice, late or out of order does no harm.
     """
-    values: dict[str, Any] = {"state": state, "state_name": state_name, "state_at": state_at}
-    if state is RunState.RUNNING:
-        values["started_at"] = func.coalesce(Run.started_at, state_at)
-    values["ended_at"] = state_at if state in UNSUCCESSFUL_RUN_STATES | {RunState.COMPLETED} else None
+    states = _rows(
+        flow_run_id=([run.id for run in seen], Uuid),
+        type=([run.state.type for run in seen], Text),
+        name=([run.state.name for run in seen], Text),
+        at=([run.state.timestamp for run in seen], DateTime(timezone=True)),
+    )
     statement = (
         update(Run)
         .where(
-            Run.flow_run_id == flow_run_id,
-            or_(Run.state_at.is_(None), Run.state_at < state_at),
+            Run.flow_run_id == states.c.flow_run_id,
+            or_(Run.state_at.is_(None), Run.state_at < states.c.at),
         )
-        .values(version=Run.version + 1, **values)
-        .returning(Run)
+        .values(
+            state=states.c.type,
+            state_name=states.c.name,
+            state_at=states.c.at,
+            stuck_at=None,
+            started_at=case(
+                (states.c.type == RunState.RUNNING.value, func.coalesce(Run.started_at, states.c.at)),
+                else_=Run.started_at,
+            ),
+            ended_at=case((states.c.type.in_([state.value for state in TERMINAL_RUN_STATES]), states.c.at)),
+            version=Run.version + 1,
+        )
     )
-    run = await session.scalar(statement)
-    if run is not None:
-        await run_changed(session, run.id, run.application_id)
-    return run
+    return await _changed(session, statement)
+
+
+async def mark_stuck(session: AsyncSession, longest: Mapping[RunState, timedelta]) -> list[Run]:
+    """Mark the runs that have been in a state for longer than it may last; returns the newly marked."""
+    overdue = [
+        (Run.state == state) & (Run.state_at < func.now() - duration) for state, duration in longest.items()
+    ]
+    statement = (
+        update(Run)
+        .where(Run.state.in_(FOLLOWED_RUN_STATES), Run.stuck_at.is_(None), or_(*overdue))
+        .values(stuck_at=func.now(), version=Run.version + 1)
+    )
+    return await _changed(session, statement)
+
+
+def _rows(**columns: tuple[Sequence[Any], Any]) -> FromClause:
+    """Values to join with, a list and a type for each column: one statement however many they are."""
+    arrays = [literal(list(values), ARRAY(kind)) for values, kind in columns.values()]
+    names = [column(name, kind) for name, (_, kind) in columns.items()]
+    return func.unnest(*arrays).table_valued(*names).render_derived(name="given")
+
+
+async def _changed(session: AsyncSession, statement: Update) -> list[Run]:
+    """Execute an update of runs and tell their watchers."""
+    returning = statement.returning(Run).execution_options(synchronize_session=False, populate_existing=True)
+    runs = list(await session.scalars(returning))
+    if runs:
+        await runs_changed(session, runs)
+    return runs
 
 
 async def never_created(session: AsyncSession, flow_run_id: uuid.UUID) -> Run | None:
@@ -253,6 +274,7 @@ async def never_created(session: AsyncSession, flow_run_id: uuid.UUID) -> Run | 
             state_name="Accepted",
             flow_run_id=None,
             dispatched_at=None,
+            stuck_at=None,
             next_attempt_at=func.now(),
             last_error="Prefect reported the flow run as created and does not have it.",
             version=Run.version + 1,
@@ -283,7 +305,8 @@ async def replay(session: AsyncSession, run_id: uuid.UUID, *, actor: str) -> Run
     run.state, run.state_name, run.state_at = RunState.ACCEPTED, "Accepted", None
     run.replays += 1
     run.attempts = 0
-    run.flow_run_id = run.dispatched_at = run.started_at = run.ended_at = run.last_error = None
+    run.flow_run_id = run.dispatched_at = run.started_at = run.ended_at = run.stuck_at = None
+    run.last_error = None
     run.next_attempt_at = func.now()
     run.version += 1
     audit.record(session, actor=actor, action="run.replayed", subject=f"run:{run_id}", replay=run.replays)

@@ -36,6 +36,8 @@ class TopicPolicy(BaseModel):
     min_signature_version: Literal[1, 2] = 1
     max_age_seconds: int = Field(default=3_900, gt=0)
     """SNS retries for up to 3,600 s; five minutes more allow for clock skew."""
+    routes: list[str] = []
+    """Names of the routes its messages may take; none named: all that match."""
 
 
 StrList = Annotated[list[str], NoDecode, BeforeValidator(_from_commas_or_json)]
@@ -56,8 +58,44 @@ class HttpSettings(BaseSettings):
     port: int = 8080
     max_body_bytes: int = 1_048_576
     """An SNS message is at most 256 KiB, escaped in an envelope."""
+    request_seconds: float = 12.0
+    """An answer must begin within this time, else it is 503; a long poll may wait on top of it. 0: no end.
+    SNS gives up after 15 s."""
+    keep_alive_seconds: int = 65
+    """An idle connection is kept this long: longer than a load balancer keeps its own, usually 60 s."""
+    trusted_proxies: StrList = []
+    """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     shutdown_seconds: float = 8.0
     """How long requests in flight may take after SIGTERM."""
+
+
+class LimitSettings(BaseSettings):
+    """How much one caller may ask of one process: so many requests a second, and a burst. 0: no limit."""
+
+    model_config = _group("LIMIT_")
+
+    key_per_second: float = Field(default=50, ge=0)
+    """For each API key, and for the sender of signed decisions."""
+    key_burst: int = Field(default=200, ge=1)
+    address_per_second: float = Field(default=2, ge=0)
+    """For each address, counting only requests that proved no known caller."""
+    address_burst: int = Field(default=100, ge=1)
+    sns_per_second: float = Field(default=100, ge=0)
+    """The same on `/v1/sns`, apart and generous: the addresses of SNS are those of all its customers, and
+    who is turned away there may be our own topic. A refusal is cheap."""
+    sns_burst: int = Field(default=1_000, ge=1)
+
+
+class EventsSettings(BaseSettings):
+    """Event streams that follow an application or a run."""
+
+    model_config = _group("EVENTS_")
+
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    """A stream without news sends a comment this often, so that nobody between takes it for dead."""
+    max_streams: int = Field(default=10_000, ge=1)
+    """Open at once in one process. Each is a connection: the limit of open files must allow it."""
+    max_streams_per_key: int = Field(default=5_000, ge=1)
 
 
 class DatabaseSettings(BaseSettings):
@@ -86,6 +124,19 @@ class SnsSettings(BaseSettings):
     certificate_timeout_seconds: float = 5.0
     endpoint_url: str | None = None
     """Where ConfirmSubscription is called; unset means AWS in the topic's own region."""
+
+
+class QuarantineSettings(BaseSettings):
+    """Messages that SNS really signed and that were refused: how many are kept, and for how long."""
+
+    model_config = _group("QUARANTINE_")
+
+    max_messages: int = Field(default=1_000, ge=1)
+    """Beyond it the oldest make room: released ones first, then those of the unlisted account with most."""
+    max_age_days: float = Field(default=14.0, gt=0)
+    unlisted_per_minute: int = Field(default=10, ge=0)
+    """Messages of unlisted topics whose signature one process checks in a minute, to keep them; the others
+    are only counted. Any AWS account can send them. 0 keeps none."""
 
 
 class S3Settings(BaseSettings):
@@ -129,6 +180,12 @@ class DispatcherSettings(BaseSettings):
     """How long a run stays with a dispatcher that died. Creating it twice is safe: it has one key."""
     poll_seconds: float = 1.0
     max_attempts: int = 10
+    max_in_prefect: int = Field(default=200, ge=1)
+    """Runs that Prefect may have unfinished at once; the others wait with us. Stuck ones do not count."""
+    max_in_prefect_per_route: int = Field(default=100, ge=1)
+    """The same for each route, so that one cannot take all of it."""
+    creations_per_second: float | None = Field(default=None, gt=0)
+    """Of all dispatchers together. Unset: as fast as Prefect takes them."""
 
 
 class ProjectionSettings(BaseSettings):
@@ -139,6 +196,12 @@ class ProjectionSettings(BaseSettings):
     enabled: bool = True
     """Run the follower inside `sluice serve`."""
     poll_seconds: float = 2.0
+    stuck_pending_seconds: float = Field(default=600, gt=0)
+    """A run that is PENDING or CANCELLING for longer is shown as stuck: its worker has probably died."""
+    stuck_running_seconds: float = Field(default=7_200, gt=0)
+    """The same for RUNNING. Longer than the longest flow takes."""
+    reconcile_seconds: float = Field(default=600, gt=0)
+    """How often the runs of the last hour are held against all that Prefect has."""
 
 
 class RoutesSettings(BaseSettings):
@@ -211,8 +274,11 @@ class Settings(BaseModel):
     model_config = {"frozen": True}
 
     http: HttpSettings = Field(default_factory=HttpSettings)
+    limit: LimitSettings = Field(default_factory=LimitSettings)
+    events: EventsSettings = Field(default_factory=EventsSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     sns: SnsSettings = Field(default_factory=SnsSettings)
+    quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     s3: S3Settings = Field(default_factory=S3Settings)
     prefect: PrefectSettings = Field(default_factory=PrefectSettings)
     dispatcher: DispatcherSettings = Field(default_factory=DispatcherSettings)

@@ -1,24 +1,21 @@
-"""The read model: what a caller may see of an application, a document or a run, and waiting for a change.
+"""The read model: what a caller may see of an application, a document or a run.
 
-A version is the entity's ETag. Whoever waits holds no database session meanwhile.
+A version is the entity's ETag.
 """
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import applications
-from app.decisions import standing_decision
+from app import applications, backlog, decisions
 from app.encryption import Keyring
 from app.errors import NotFound
 from app.models import (
@@ -31,7 +28,10 @@ from app.models import (
     Extraction,
     Run,
     RunState,
+    first_id,
 )
+
+_CLOCKS_DIFFER_SECONDS = 300.0
 
 
 class _View(BaseModel):
@@ -74,6 +74,11 @@ class RunView(_View):
     deployment: str
     state: RunState
     state_name: str
+    stuck: bool
+    """In its state for longer than is plausible: cancel it, then replay it."""
+    place: int | None = None
+    """While it is `ACCEPTED`: its place among those of its route that wait, 1 being next, counted up to
+    10,000. Told when the run itself is read; it moves without a new version."""
     attempts: int
     last_error: str | None
     flow_run_id: uuid.UUID | None
@@ -98,6 +103,11 @@ class DecisionView(_View):
     applied_at: datetime | None
 
 
+class DecisionDetail(DecisionView):
+    note: str | None = None
+    """For underwriters and operators only."""
+
+
 class ApplicationView(_View):
     """An application with its documents, runs and standing decision; the applicant is left out."""
 
@@ -108,32 +118,27 @@ class ApplicationView(_View):
     updated_at: datetime
     documents: list[DocumentView] = []
     runs: list[RunView] = []
-    decision: DecisionView | None = None
+    decision: DecisionDetail | None = None
 
 
-async def application(session: AsyncSession, application_id: str) -> ApplicationView:
-    """Raises NotFound."""
+async def application(
+    session: AsyncSession, application_id: str, *, notes: Keyring | None = None
+) -> ApplicationView:
+    """The application; with the decision's note only for whom `notes` can decrypt it. Raises NotFound."""
     row = await session.get(Application, application_id)
     if row is None:
         raise applications.unknown(application_id)
     documents = select(Document).where(Document.application_id == row.id).order_by(Document.id)
     runs = select(Run).where(Run.application_id == row.id).order_by(Run.id)
-    decision = await session.scalar(standing_decision(row.id))
+    decision = await session.scalar(decisions.standing_decision(row.id))
     return ApplicationView.model_validate(
         {
             **{name: getattr(row, name) for name in ("id", "status", "version", "created_at", "updated_at")},
             "documents": (await session.scalars(documents)).all(),
             "runs": (await session.scalars(runs)).all(),
-            "decision": decision and DecisionView.model_validate(decision),
+            "decision": decision and _detail(decision, notes),
         }
     )
-
-
-async def application_version(session: AsyncSession, application_id: str) -> int | None:
-    version: int | None = await session.scalar(
-        select(Application.version).where(Application.id == application_id)
-    )
-    return version
 
 
 async def run(session: AsyncSession, run_id: uuid.UUID) -> RunView:
@@ -141,12 +146,45 @@ async def run(session: AsyncSession, run_id: uuid.UUID) -> RunView:
     row = await session.get(Run, run_id)
     if row is None:
         raise NotFound(f"There is no run {run_id}.")
-    return RunView.model_validate(row)
+    view = RunView.model_validate(row)
+    view.place = await backlog.place(session, row)
+    return view
 
 
-async def run_version(session: AsyncSession, run_id: uuid.UUID) -> int | None:
-    version: int | None = await session.scalar(select(Run.version).where(Run.id == run_id))
-    return version
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs are listed; each member that is set narrows it."""
+
+    application_id: str | None = None
+    route: str | None = None
+    state: RunState | None = None
+    since: datetime | None = None
+    """Accepted at this time or later."""
+    of_applications: bool = False
+    """Only those that belong to an application."""
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL, for which there are indexes that end in the run's id."""
+        wanted = {Run.application_id: self.application_id, Run.route: self.route, Run.state: self.state}
+        conditions = [column == value for column, value in wanted.items() if value is not None]
+        if self.of_applications:
+            conditions.append(Run.application_id.is_not(None))
+        if self.since is not None:
+            # An id begins with the time at which it was made: by the clock of another machine, and later
+            # than the transaction began that is the time of acceptance.
+            first = first_id(self.since.timestamp() - _CLOCKS_DIFFER_SECONDS)
+            conditions += [Run.accepted_at >= self.since, Run.id >= first]
+        return conditions
+
+
+async def runs(
+    session: AsyncSession, which: RunFilter, *, limit: int, before: uuid.UUID | None = None
+) -> Sequence[RunView]:
+    """Runs by the time of their ids, the newest first; those `before` an id are the next page."""
+    statement = select(Run).where(*which.conditions()).order_by(Run.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(Run.id < before)
+    return [RunView.model_validate(row) for row in await session.scalars(statement)]
 
 
 async def document(
@@ -170,45 +208,10 @@ async def document(
 
 
 def decision(row: Decision) -> DecisionView:
+    """The decision without its note."""
     return DecisionView.model_validate(row)
 
 
-class Watchers:
-    """Who waits for which subject (`application:<id>`, `run:<id>`) in this process."""
-
-    def __init__(self) -> None:
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-
-    def changed(self, subject: str) -> None:
-        for event in self._waiting.get(subject, ()):
-            event.set()
-
-    def anything_may_have_changed(self) -> None:
-        """To be called whenever notifications may have been missed."""
-        for events in self._waiting.values():
-            for event in events:
-                event.set()
-
-    @contextmanager
-    def watching(self, subject: str) -> Iterator[asyncio.Event]:
-        event = asyncio.Event()
-        self._waiting[subject].add(event)
-        try:
-            yield event
-        finally:
-            self._waiting[subject].discard(event)
-            if not self._waiting[subject]:
-                del self._waiting[subject]
-
-    async def wait_for_change(
-        self, subject: str, known: int, read: Callable[[], Awaitable[int | None]], seconds: float
-    ) -> None:
-        """Return when `read` gives another version than `known`, or after `seconds`."""
-        with self.watching(subject) as changed:
-            try:
-                async with asyncio.timeout(seconds):
-                    while await read() == known:
-                        await changed.wait()
-                        changed.clear()
-            except TimeoutError:
-                return
+def _detail(row: Decision, notes: Keyring | None) -> DecisionDetail:
+    note = decisions.note_of(notes, row) if notes else None
+    return DecisionDetail(**decision(row).model_dump(), note=note)

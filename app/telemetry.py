@@ -16,15 +16,33 @@ from prometheus_client import Counter, Gauge, Histogram
 from app.settings import LogSettings
 
 NOTIFICATIONS = Counter("sluice_notifications", "SNS messages committed, by outcome.", ["outcome"])
+QUARANTINED = Counter(
+    "sluice_quarantined", "Refused messages that SNS had signed, kept in quarantine, by reason.", ["reason"]
+)
+EVICTED = Counter("sluice_quarantine_evicted", "Messages never released that made room in the quarantine.")
 PROBLEMS = Counter("sluice_problems", "Requests answered with a problem, by its type.", ["problem"])
 DISPATCHED = Counter("sluice_dispatched", "Runs handed to Prefect, by route and result.", ["route", "result"])
-WAITING = Gauge("sluice_runs_waiting", "Runs accepted and not yet created in Prefect.")
-OLDEST_WAITING = Gauge("sluice_runs_oldest_waiting_seconds", "Age of the oldest run that waits.")
+WAITING = Gauge("sluice_runs_waiting", "Runs accepted and not yet created in Prefect.", ["route"])
+OLDEST_WAITING = Gauge(
+    "sluice_runs_oldest_waiting_seconds", "Age of the oldest run that waits, by route.", ["route"]
+)
+IN_PREFECT = Gauge(
+    "sluice_runs_in_prefect", "Runs that Prefect has and has not finished, by route.", ["route"]
+)
+STUCK = Gauge("sluice_runs_stuck", "Runs in a state for longer than is plausible.", ["route", "state"])
 UNFINISHED = Gauge("sluice_runs_unfinished", "Runs by state, the completed ones left out.", ["state"])
+CIRCUIT_OPEN = Gauge(
+    "sluice_circuit_open", "1 while a loop leaves Prefect, or one route, alone after a failure.", ["circuit"]
+)
+CIRCUIT_FAILURES = Gauge("sluice_circuit_failures", "Failures since the last success.", ["circuit"])
+UNRECONCILED = Gauge(
+    "sluice_unreconciled", "What the last reconciliation of this process found amiss, by kind.", ["kind"]
+)
 LOOP_UP = Gauge("sluice_loop_up", "1 while the background loop works, 0 after it failed.", ["loop"])
 LOOP_FAILURES = Counter("sluice_loop_failures", "Rounds of a background loop that raised.", ["loop"])
+STREAMS = Gauge("sluice_event_streams", "Event streams that are open in this process.")
 REQUEST_SECONDS = Histogram(
-    "sluice_request_seconds", "Seconds to answer a request.", ["method", "endpoint", "status"]
+    "sluice_request_seconds", "Seconds until an answer began.", ["method", "endpoint", "status"]
 )
 
 _SECRET_KEYS = frozenset(

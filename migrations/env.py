@@ -7,6 +7,7 @@ seconds and can be run again. Forward only: each is compatible with the release 
 from __future__ import annotations
 
 import asyncio
+import time
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -21,11 +22,21 @@ _MIGRATION_LOCK = 0x51C3
 def _run(connection: Connection) -> None:
     connection.execute(text("SET lock_timeout = '5s'"))
     connection.execute(text("SET statement_timeout = '60s'"))
-    connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-    connection.commit()
+    _take_turn(connection)
     context.configure(connection=connection, target_metadata=Base.metadata, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait for the other processes that migrate, between transactions.
+
+    Inside one it would hold a snapshot, for whose end an index that is built concurrently waits.
+    """
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _MIGRATION_LOCK}):
+        connection.commit()
+        time.sleep(0.5)
+    connection.commit()
 
 
 async def _main() -> None:

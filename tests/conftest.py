@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -53,3 +54,16 @@ async def sessions(database: DatabaseSettings) -> AsyncIterator[Sessions]:
     engine = create_engine(database)
     yield session_factory(engine)
     await engine.dispose()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share an expensive part in one process: the whole stack, a Prefect server, a file."""
+    tests = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(tests)
+        group = str(place)
+        if place.parts[0] == "e2e" or place.parts[:2] == ("integration", "flows"):
+            group = str(place.parent)
+        elif "prefect_server" in getattr(item, "fixturenames", ()):
+            group = "prefect"
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.cli import audit, keys, services
+from app.cli import audit, keys, quarantine, reconcile, routes, runs, services
 from app.errors import SluiceError
 
 cli = typer.Typer(
@@ -15,6 +15,10 @@ cli = typer.Typer(
 cli.add_typer(services.commands)
 cli.add_typer(keys.commands, name="keys")
 cli.add_typer(audit.commands, name="audit")
+cli.add_typer(routes.commands, name="routes")
+cli.add_typer(quarantine.commands, name="quarantine")
+cli.add_typer(runs.commands, name="runs")
+cli.add_typer(reconcile.commands)
 
 
 def main() -> None:

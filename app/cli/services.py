@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from app import main as composition
 from app import migrate
 from app.cli.context import load_settings
+from app.web import server, workers
 
 commands = typer.Typer()
 
 
 @commands.command()
-def serve() -> None:
+def serve(
+    count: Annotated[
+        int, typer.Option("--workers", min=1, help="Processes that share the port, to use more cores.")
+    ] = 1,
+) -> None:
     """Run the gateway: HTTP, and beside it the dispatcher and the projection unless settings say no."""
     settings = load_settings()
-    uvicorn.run(
-        composition.create_app(settings),
-        host=settings.http.host,
-        port=settings.http.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.http.shutdown_seconds),
-    )
+    if count == 1:
+        server.Server(composition.create_app(settings), settings.http).run()
+    else:
+        workers.run(count, serve_on, workers.listen(settings.http.host, settings.http.port))
+
+
+def serve_on(listening: socket.socket) -> None:
+    """One worker's part: the gateway on a socket that it shares with others."""
+    settings = load_settings()
+    server.Server(composition.create_app(settings), settings.http).run(sockets=[listening])
 
 
 @commands.command()

@@ -147,6 +147,10 @@ class EmbeddedPostgres:
         options = ("--quiet", "--no-psqlrc", "--single-transaction", "--set", "ON_ERROR_STOP=1")
         self._client("psql", *options, "--file", file, database)
 
+    def pgbench(self, *arguments: str | Path) -> None:
+        """Put load on a database by PostgreSQL's own benchmark program. Blocks. Raises `PartFailed`."""
+        self._client("pgbench", *arguments)
+
     def _client(self, program: str, *arguments: str | Path) -> None:
         if self._installation is None:
             raise RuntimeError("PostgreSQL has not been started")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -83,6 +84,8 @@ class SnsStandIn:
         self.held: list[_Message] | None = None
         """Messages kept back since `hold`, in the order they would go out; None when nothing is kept."""
         self._signer = Signer(self.origin)
+        # Made once: it costs every delivery 25 ms of CPU otherwise.
+        self._tls = ssl.create_default_context()
         self._sent: dict[str, list[_Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -185,7 +188,8 @@ class SnsStandIn:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, message: _Message) -> None:
-        async with httpx.AsyncClient(trust_env=False, timeout=None) as client:  # noqa: S113 (see _attempt)
+        # Each message on a connection of its own; `_attempt` limits the time.
+        async with httpx.AsyncClient(trust_env=False, timeout=None, verify=self._tls) as client:  # noqa: S113
             for attempt in range(1, self.retries + 2):
                 began, at = time.monotonic(), datetime.now(UTC)
                 status = await self._attempt(client, message)

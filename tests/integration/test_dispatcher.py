@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import uuid
 from datetime import timedelta
@@ -10,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from sqlalchemy import select
 
-from app import runs
+from app import backlog, runs
 from app.circuit import Circuit
 from app.db import Sessions
 from app.dev.process import free_port
@@ -28,7 +30,10 @@ from app.models import (
     RunState,
 )
 from app.prefect_client import NewFlowRun, PrefectClient
-from app.settings import DispatcherSettings, PrefectSettings
+from app.projection import refresh
+from app.reconcile import reconcile
+from app.settings import DispatcherSettings, PrefectSettings, ProjectionSettings
+from tests.integration.front import Forward, Front, behind, keys
 
 if TYPE_CHECKING:
     from tests.integration.conftest import PrefectServer
@@ -36,7 +41,9 @@ if TYPE_CHECKING:
 SETTINGS = DispatcherSettings(batch_size=10)
 
 
-async def _accept(sessions: Sessions, deployment: str, count: int = 1, **parameters: Any) -> list[uuid.UUID]:
+async def _accept(
+    sessions: Sessions, deployment: str, count: int = 1, *, route: str = "documents", **parameters: Any
+) -> list[uuid.UUID]:
     accepted = []
     async with sessions.begin() as session:
         for _ in range(count):
@@ -44,7 +51,7 @@ async def _accept(sessions: Sessions, deployment: str, count: int = 1, **paramet
             new = runs.NewRun(
                 cause_kind=RunCause.OBJECT,
                 cause_id=cause_id,
-                route="documents",
+                route=route,
                 deployment=deployment,
                 parameters=parameters or {"document_id": cause_id},
             )
@@ -62,7 +69,7 @@ async def _run(sessions: Sessions, run_id: uuid.UUID) -> Run:
 async def _until_idle(sessions: Sessions, prefect: PrefectClient, circuit: Circuit) -> None:
     """Rounds until nothing is left to hand over."""
     while True:
-        await dispatch(sessions, prefect, SETTINGS, circuit)
+        await asyncio.sleep(min(0.05, await dispatch(sessions, prefect, SETTINGS, circuit)))
         async with sessions() as session:
             if await session.scalar(select(Run.id).where(Run.state == RunState.ACCEPTED).limit(1)) is None:
                 return
@@ -105,7 +112,7 @@ async def test_a_crash_after_creating_and_before_settling_makes_one_flow_run(
     deployment = await prefect_server.deploy()
     [run_id] = await _accept(sessions, deployment)
     async with sessions.begin() as session:
-        [claimed] = await runs.claim(session, limit=1, lease=timedelta(seconds=0.2))
+        [claimed] = await backlog.claim(session, DispatcherSettings(lease_seconds=0.2))
     # What a dispatcher does that dies before it has written down the answer.
     new = NewFlowRun(claimed.idempotency_key, "by the dead dispatcher", claimed.parameters)
     await prefect.create_flow_runs(deployment, [new])
@@ -199,6 +206,192 @@ async def test_an_answer_lost_after_prefect_committed_is_read_back(
     assert len(await prefect_server.flow_runs(deployment)) == count
 
 
+async def test_whatever_is_lost_on_the_way_there_is_one_flow_run_for_each_cause(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    accepted = await _accept(sessions, deployment, 60)
+    chance = random.Random(20261120)
+
+    async def lossy(request: httpx.Request, forward: Forward) -> httpx.Response:
+        fate = chance.choice(["request lost", "answer lost", "answered", "answered"])
+        if fate == "request lost":
+            raise httpx.ConnectError("cut", request=request)
+        answer = await forward(request)
+        if fate == "answer lost":
+            await answer.aread()
+            await answer.aclose()
+            raise httpx.ReadError("cut", request=request)
+        return answer
+
+    front = Front(lossy)
+    async with behind(prefect_server.settings, front) as client:
+        await _until_idle(sessions, client, Circuit("test", longest_seconds=0.1))
+    created = [run["idempotency_key"] for run in await prefect_server.flow_runs(deployment)]
+    assert sorted(created) == sorted(map(str, accepted))
+    assert {(await _run(sessions, run_id)).attempts for run_id in accepted} == {0}
+    await refresh(sessions, prefect, ProjectionSettings())
+    report = await reconcile(sessions, prefect, waiting=timedelta(0), settled=timedelta(0))
+    ours = {f"run:{run_id}" for run_id in accepted}
+    assert ours.isdisjoint(report.causes_without_flow_run + report.disagreements)
+
+
+async def test_flow_runs_that_were_rolled_back_are_not_believed(
+    sessions: Sessions, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    accepted = await _accept(sessions, deployment, 8)
+
+    async def rolled_back(request: httpx.Request, forward: Forward) -> httpx.Response:
+        """As Prefect answers when its database fails on the last item, and with it on all."""
+        if not request.url.path.endswith("/bulk"):
+            return await forward(request)
+        *phantoms, last = keys(request)
+        results = [{"status": "CREATED", "flow_run_id": str(uuid.uuid4())} for _ in phantoms]
+        failed = {"status": "FAILED", "flow_run_id": None, "error": f"deadlock detected at {last}"}
+        return httpx.Response(200, json={"results": [*results, failed]})
+
+    async with behind(prefect_server.settings, Front(rolled_back)) as client:
+        await dispatch(sessions, client, SETTINGS, Circuit("test"))
+    flow_runs = {run["idempotency_key"]: run["id"] for run in await prefect_server.flow_runs(deployment)}
+    assert flow_runs.keys() == {str(run_id) for run_id in accepted}
+    for run_id in accepted:
+        assert str((await _run(sessions, run_id)).flow_run_id) == flow_runs[str(run_id)]
+
+
+@pytest.mark.parametrize("status", [429, 401, "timeout", "unreachable"])
+async def test_trouble_of_prefects_pauses_all_and_costs_nothing(
+    sessions: Sessions, prefect_server: PrefectServer, status: int | str
+) -> None:
+    deployment = await prefect_server.deploy()
+    accepted = await _accept(sessions, deployment, 3)
+    circuit = Circuit("test", failures=5)
+
+    async def trouble(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if isinstance(status, int):
+            return httpx.Response(status, json={"detail": "trouble"})
+        raise (httpx.ReadTimeout if status == "timeout" else httpx.ConnectError)("cut", request=request)
+
+    front = Front(trouble)
+    async with behind(prefect_server.settings, front) as client:
+        assert await dispatch(sessions, client, SETTINGS, circuit) > 0
+        asked = len(front.creations)
+        assert await dispatch(sessions, client, SETTINGS, circuit) > 0
+    assert len(front.creations) == asked
+    assert circuit.failures == 6
+    assert "Prefect unavailable since" in (circuit.note() or "")
+    for run_id in accepted:
+        run = await _run(sessions, run_id)
+        assert (run.state, run.attempts, run.leased_until) == (RunState.ACCEPTED, 0, None)
+
+
+def _failing_on(poison: set[str]) -> Front:
+    """Prefect answers 503 to whatever holds one of these keys."""
+
+    async def fault(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if poison & set(keys(request)):
+            return httpx.Response(503, json={"exception_message": "Service Unavailable"})
+        return await forward(request)
+
+    return Front(fault)
+
+
+async def test_a_run_on_which_prefect_always_fails_is_found_and_spares_its_neighbours(
+    sessions: Sessions, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    [poison] = await _accept(sessions, deployment)
+    good = await _accept(sessions, deployment, 12)
+    circuit = Circuit("test")
+    async with behind(prefect_server.settings, _failing_on({str(poison)})) as client:
+        await dispatch(sessions, client, SETTINGS, circuit)
+        guilty = await _run(sessions, poison)
+    assert {(await _run(sessions, run_id)).state for run_id in good} == {RunState.SCHEDULED}
+    assert (guilty.state, guilty.attempts) == (RunState.ACCEPTED, 1)
+    assert "503" in (guilty.last_error or "")
+    assert circuit.note() is None
+
+
+async def test_a_run_on_which_prefect_fails_alone_stops_only_its_route_and_is_charged_once_others_work(
+    sessions: Sessions, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    [poison] = await _accept(sessions, deployment, route="poisoned")
+    circuit = Circuit("test")
+    async with behind(prefect_server.settings, _failing_on({str(poison)})) as client:
+        await dispatch(sessions, client, SETTINGS, circuit)
+        assert (await _run(sessions, poison)).attempts == 0
+        assert circuit.seconds_left() == 0
+        assert circuit.resting() == ["poisoned"]
+        assert "route poisoned not served since" in (circuit.note() or "")
+        [fine] = await _accept(sessions, deployment)
+        await dispatch(sessions, client, SETTINGS, circuit)
+        assert (await _run(sessions, fine)).state is RunState.SCHEDULED
+        await asyncio.sleep(circuit.part("poisoned").seconds_left())
+        await dispatch(sessions, client, SETTINGS, circuit)
+    assert (await _run(sessions, poison)).attempts == 1
+
+
+async def test_a_prefect_that_is_ready_and_cannot_write_kills_nothing(
+    sessions: Sessions, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    accepted = await _accept(sessions, deployment, 12)
+    circuit = Circuit("test")
+    circuit.part("documents").failures = 1  # so that it rests long enough to be seen resting
+    front = _failing_on({str(run_id) for run_id in accepted})
+    async with behind(prefect_server.settings, front) as client:
+        for _ in range(4):
+            await dispatch(sessions, client, SETTINGS, circuit)
+            asked = len(front.creations)
+            await dispatch(sessions, client, SETTINGS, circuit)
+            assert len(front.creations) == asked  # it is left alone, each time for longer
+            await asyncio.sleep(circuit.part("documents").seconds_left())
+    assert {(await _run(sessions, run_id)).attempts for run_id in accepted} == {0}
+    assert circuit.part("documents").failures == 5
+
+
+async def test_a_call_grows_with_the_backlog_and_not_beyond_its_limit(
+    sessions: Sessions, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    under_way, most = 0, 0
+
+    async def watched(request: httpx.Request, forward: Forward) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await forward(request)
+        finally:
+            under_way -= 1
+
+    front = Front(watched)
+    async with behind(prefect_server.settings, front) as client:
+        for backlog_size in (1, 8, 60):
+            await _accept(sessions, deployment, backlog_size)
+            await dispatch(sessions, client, DispatcherSettings(), Circuit("test"))
+        assert [len(call) for call in front.creations] == [1, 2, 2, 2, 2, 15, 15, 15, 15]
+        assert most == DispatcherSettings().calls_in_flight
+
+
+async def test_what_prefect_has_no_room_for_waits_with_us(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    await _accept(sessions, deployment, 7)
+    settings = DispatcherSettings(max_in_prefect=4)
+    await dispatch(sessions, prefect, settings, Circuit("test"))
+    assert 0 < await dispatch(sessions, prefect, settings, Circuit("test")) < 1
+    first = await prefect_server.flow_runs(deployment)
+    assert len(first) == 4
+    for run in first[:2]:
+        await prefect_server.set_state(uuid.UUID(run["id"]), "COMPLETED")
+    await refresh(sessions, prefect, ProjectionSettings())
+    await dispatch(sessions, prefect, settings, Circuit("test"))
+    assert len(await prefect_server.flow_runs(deployment)) == 6
+
+
 async def test_an_open_circuit_leaves_prefect_and_the_queue_alone(sessions: Sessions) -> None:
     circuit = Circuit("test")
     [run_id] = await _accept(sessions, "any/deployment")
@@ -238,6 +431,36 @@ async def test_a_missing_deployment_delays_its_own_runs_only(
     assert (await _run(sessions, fine)).state is RunState.SCHEDULED
 
 
+async def test_the_route_of_a_missing_deployment_rests_and_its_other_runs_lose_nothing(
+    sessions: Sessions, prefect: PrefectClient
+) -> None:
+    circuit = Circuit("test")
+    await _accept(sessions, "not-yet/deployed")
+    await dispatch(sessions, prefect, SETTINGS, circuit)
+    later = await _accept(sessions, "not-yet/deployed", 3)
+    await dispatch(sessions, prefect, SETTINGS, circuit)
+    assert circuit.resting() == ["documents"]
+    assert {(await _run(sessions, run_id)).attempts for run_id in later} == {0}
+
+
+async def test_no_run_is_given_up_while_prefect_has_its_flow_run(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer
+) -> None:
+    deployment = await prefect_server.deploy()
+    [run_id] = await _accept(sessions, deployment)
+    # An earlier attempt, whose answer never came; since then the flow's parameters have changed.
+    new = NewFlowRun(str(run_id), "by an earlier attempt", {"document_id": "1"})
+    created = await prefect.create_flow_runs(deployment, [new])
+
+    async def refuses(request: httpx.Request, forward: Forward) -> httpx.Response:
+        return httpx.Response(409, json={"detail": "Error creating flow run: no longer valid"})
+
+    async with behind(prefect_server.settings, Front(refuses)) as client:
+        await dispatch(sessions, client, SETTINGS, Circuit("test"))
+    run = await _run(sessions, run_id)
+    assert (run.state, run.flow_run_id) == (RunState.SCHEDULED, created[str(run_id)])
+
+
 async def test_a_document_whose_run_is_dead_still_reaches_a_person(
     sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer
 ) -> None:
@@ -271,5 +494,5 @@ async def test_an_idle_dispatcher_sleeps_until_the_next_run_is_due(
     assert await dispatch(sessions, prefect, SETTINGS, Circuit("test")) == SETTINGS.poll_seconds
     await _accept(sessions, "not-yet/deployed")
     async with sessions.begin() as session:
-        await runs.claim(session, limit=1, lease=timedelta(seconds=0.5))
+        await backlog.claim(session, DispatcherSettings(lease_seconds=0.5))
     assert 0 < await dispatch(sessions, prefect, SETTINGS, Circuit("test")) <= 0.5

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from pydantic import SecretStr
+from sqlalchemy import Connection, Enum, text
 
 from app import migrate
-from app.db import Base, Sessions
+from app.db import Base, Sessions, create_engine
+from app.dev.postgres import EmbeddedPostgres
+from app.settings import DatabaseSettings
 
 
 def _differences(connection: Connection) -> list[Any]:
@@ -20,6 +25,42 @@ async def test_the_migrated_schema_is_the_models_schema(sessions: Sessions) -> N
     async with sessions() as session:
         connection = await session.connection()
         assert await connection.run_sync(_differences) == []
+
+
+async def test_every_choice_of_the_models_can_be_stored_and_no_other(sessions: Sessions) -> None:
+    """Alembic does not compare CHECK constraints."""
+    checks = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'"
+    async with sessions() as session:
+        defined: dict[str, str] = dict((await session.execute(text(checks))).all())
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, Enum):
+                definition = defined[f"ck_{table.name}_{column.type.name}"]
+                assert re.findall(r"'(\w[\w-]*)'", definition) == list(column.type.enums), table.name
+
+
+def test_what_an_earlier_release_rejected_is_found_in_the_quarantine(postgres: EmbeddedPostgres) -> None:
+    postgres.create_database("older")
+    settings = DatabaseSettings(url=SecretStr(postgres.url("older")))
+    migrate.upgrade(settings, "0001")
+    columns = "id, topic_arn, message_id, kind, envelope, outcome, sent_at"
+    values = "gen_random_uuid(), 'topic', 'message', 'Notification', '{}', 'rejected', now()"
+
+    async def execute(statement: str) -> Any:
+        engine = create_engine(settings)
+        async with engine.begin() as connection:
+            result = await connection.execute(text(statement))
+            rows = [tuple(row) for row in result] if result.returns_rows else None
+        await engine.dispose()
+        return rows
+
+    asyncio.run(execute(f"INSERT INTO notifications ({columns}) VALUES ({values})"))  # noqa: S608
+    migrate.upgrade(settings)
+
+    assert asyncio.run(execute("SELECT message_id, reason, listed FROM quarantine")) == [
+        ("message", "malformed", True)
+    ]
+    assert asyncio.run(execute("SELECT count(*) FROM notifications")) == [(0,)]
 
 
 async def test_a_migrated_database_is_at_the_newest_revision(sessions: Sessions) -> None:

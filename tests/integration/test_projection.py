@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
-from app import runs
+from app import backlog, runs
+from app.cancellation import cancel
 from app.circuit import Circuit
 from app.db import Sessions
 from app.dispatcher import dispatch
+from app.errors import Conflict, NotFound
 from app.hints import Hints
 from app.models import Application, ApplicationStatus, Document, DocumentStatus, Run, RunCause, RunState
 from app.prefect_client import PrefectClient
 from app.prefect_events import StateEvent
 from app.projection import follow, read_hinted, refresh
+from app.reconcile import reconcile
+from app.replay import replay
 from app.settings import DatabaseSettings, DispatcherSettings, ProjectionSettings
+from tests.integration.cable import Cable, cable_to
 
 if TYPE_CHECKING:
     from tests.integration.conftest import PrefectServer
@@ -196,14 +201,8 @@ async def test_a_state_that_comes_late_does_not_undo_a_later_one(
     await prefect_server.set_state(flow_run_id, "COMPLETED")
     await refresh(sessions, prefect, SETTINGS)
     async with sessions.begin() as session:
-        late = await runs.apply_state(
-            session,
-            flow_run_id=flow_run_id,
-            state=running.state.type,
-            state_name=running.state.name,
-            state_at=running.state.timestamp,
-        )
-    assert late is None
+        late = await runs.apply_states(session, [running])
+    assert late == []
     assert await _state(sessions, flow_run_id) == (RunState.COMPLETED, "Completed")
 
 
@@ -337,3 +336,159 @@ async def test_one_of_two_followers_leads_and_the_other_takes_over(
         ended, _ = await asyncio.wait({one, other}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
         assert len(ended) == 1
         assert ended.pop().exception() is not None
+
+
+Fault = Callable[[Cable, "PrefectServer"], Awaitable[None]]
+
+
+async def _events_are_lost(cable: Cable, _: PrefectServer) -> None:
+    cable.events_lost = True
+
+
+async def _the_connection_is_cut(cable: Cable, _: PrefectServer) -> None:
+    cable.cut()
+
+
+async def _prefect_is_restarted(_: Cable, server: PrefectServer) -> None:
+    await server.kill()
+    await server.start()
+
+
+@pytest.mark.parametrize("fault", [_events_are_lost, _the_connection_is_cut, _prefect_is_restarted])
+async def test_ten_seconds_after_a_fault_every_run_is_as_prefect_says(
+    database: DatabaseSettings, sessions: Sessions, prefect_server: PrefectServer, fault: Fault
+) -> None:
+    deployment = await prefect_server.deploy()
+    ends = ["COMPLETED", "FAILED", "CRASHED", "RUNNING", "PENDING"]
+    async with (
+        cable_to(prefect_server.settings) as cable,
+        PrefectClient(cable.settings) as prefect,
+        _following(database, sessions, prefect, SETTINGS),
+    ):
+        await _elected(sessions)
+        flow_runs = [await _dispatched(sessions, prefect, deployment) for _ in range(20)]
+        await asyncio.gather(*(prefect_server.set_state(one, "RUNNING") for one in flow_runs[:10]))
+        await fault(cable, prefect_server)
+        await asyncio.gather(
+            *(
+                prefect_server.set_state(one, end)
+                for one, end in zip(flow_runs, itertools.cycle(ends), strict=False)
+            )
+        )
+        await asyncio.sleep(10)
+        async with PrefectClient(prefect_server.settings) as direct:
+            theirs = {run.id: run.state for run in await direct.read_flow_runs(flow_runs)}
+            report = await reconcile(sessions, direct, waiting=timedelta(0), settled=timedelta(0))
+    async with sessions() as session:
+        ours = {run.flow_run_id: run for run in await session.scalars(select(Run))}
+    assert len(theirs) == len(flow_runs)
+    for flow_run_id, state in theirs.items():
+        assert (ours[flow_run_id].state, ours[flow_run_id].state_name) == (state.type, state.name)
+    assert (report.causes_without_flow_run, report.disagreements) == ([], [])
+
+
+async def test_a_run_whose_worker_died_is_stuck_can_be_cancelled_and_replayed(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer, deployment: str
+) -> None:
+    flow_run_id = await _dispatched(sessions, prefect, deployment)
+    await prefect_server.set_state(flow_run_id, "PENDING")
+    await refresh(sessions, prefect, SETTINGS)
+    assert not (await _by_flow_run(sessions, flow_run_id)).stuck
+    await asyncio.sleep(0.2)
+    impatient = ProjectionSettings(stuck_pending_seconds=0.1)
+    await refresh(sessions, prefect, impatient)
+    run = await _by_flow_run(sessions, flow_run_id)
+    async with sessions() as session:
+        counted = await backlog.stuck(session)
+    assert run.stuck
+    assert counted == {("documents", RunState.PENDING): 1}
+
+    cancelled = await cancel(sessions, prefect, run.id, actor="test")
+    assert (cancelled.state, cancelled.stuck) == (RunState.CANCELLED, False)
+    [flow_run] = await prefect_server.flow_runs(deployment)
+    assert flow_run["state"]["type"] == "CANCELLED"
+    async with sessions.begin() as session:
+        await replay(session, run.id, actor="test")
+    await dispatch(sessions, prefect, DispatcherSettings(), Circuit("test"))
+    again = await _by_id(sessions, run.id)
+    assert again.state is RunState.SCHEDULED
+    assert again.previous_flow_runs == [str(flow_run_id)]
+    assert len(await prefect_server.flow_runs(deployment)) == 2
+
+
+async def test_a_stuck_run_that_moves_again_is_stuck_no_more(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer, deployment: str
+) -> None:
+    flow_run_id = await _dispatched(sessions, prefect, deployment)
+    await prefect_server.set_state(flow_run_id, "RUNNING")
+    await refresh(sessions, prefect, SETTINGS)
+    await asyncio.sleep(0.2)
+    await refresh(sessions, prefect, ProjectionSettings(stuck_running_seconds=0.1))
+    stuck = await _by_flow_run(sessions, flow_run_id)
+    await prefect_server.set_state(flow_run_id, "COMPLETED")
+    await refresh(sessions, prefect, SETTINGS)
+    moved = await _by_flow_run(sessions, flow_run_id)
+    assert (stuck.stuck, moved.stuck) == (True, False)
+    assert moved.version == stuck.version + 1
+
+
+async def test_a_run_that_works_is_asked_to_stop_and_forced_the_second_time(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer, deployment: str
+) -> None:
+    flow_run_id = await _dispatched(sessions, prefect, deployment)
+    await prefect_server.set_state(flow_run_id, "RUNNING")
+    await refresh(sessions, prefect, SETTINGS)
+    run_id = (await _by_flow_run(sessions, flow_run_id)).id
+    assert (await cancel(sessions, prefect, run_id, actor="test")).state is RunState.CANCELLING
+    assert (await cancel(sessions, prefect, run_id, actor="test")).state is RunState.CANCELLED
+    with pytest.raises(Conflict, match="is CANCELLED"):
+        await cancel(sessions, prefect, run_id, actor="test")
+
+
+async def test_a_run_that_has_not_begun_is_cancelled_at_once(
+    sessions: Sessions, prefect: PrefectClient, deployment: str
+) -> None:
+    run_id = (await _by_flow_run(sessions, await _dispatched(sessions, prefect, deployment))).id
+    assert (await cancel(sessions, prefect, run_id, actor="test")).state is RunState.CANCELLED
+
+
+async def test_a_run_that_prefect_does_not_have_cannot_be_cancelled(
+    sessions: Sessions, prefect: PrefectClient
+) -> None:
+    with pytest.raises(NotFound):
+        await cancel(sessions, prefect, uuid.uuid4(), actor="test")
+
+
+async def test_hundreds_of_runs_are_seen_for_the_first_time_within_a_second_or_two(
+    sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer, deployment: str
+) -> None:
+    async with sessions.begin() as session:
+        for number in range(300):
+            new = runs.NewRun(
+                cause_kind=RunCause.OBJECT,
+                cause_id=str(number),
+                route="documents",
+                deployment=deployment,
+                parameters={"document_id": "1"},
+            )
+            await runs.enqueue(session, new)
+    limits = DispatcherSettings(max_in_prefect=1_000, max_in_prefect_per_route=1_000)
+    for _ in range(3):
+        await dispatch(sessions, prefect, limits, Circuit("test"))
+    began = time.monotonic()
+    await refresh(sessions, prefect, SETTINGS)
+    seconds = time.monotonic() - began
+    async with sessions() as session:
+        unseen = await session.scalar(select(func.count()).select_from(Run).where(Run.state_at.is_(None)))
+    assert unseen == 0
+    assert seconds < 5
+
+
+async def _by_flow_run(sessions: Sessions, flow_run_id: uuid.UUID) -> Run:
+    async with sessions() as session:
+        return (await session.scalars(select(Run).where(Run.flow_run_id == flow_run_id))).one()
+
+
+async def _by_id(sessions: Sessions, run_id: uuid.UUID) -> Run:
+    async with sessions() as session:
+        return await session.get_one(Run, run_id)

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, update
 
-from app import runs
+from app import backlog, runs
 from app.db import Sessions
 from app.models import Run, RunCause, RunState
+from app.prefect_client import FlowRun, FlowRunState
 from app.runs import NewRun
+from app.settings import DispatcherSettings
 
-LEASE = timedelta(seconds=60)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -34,9 +35,10 @@ async def _enqueue(sessions: Sessions, *new: NewRun) -> None:
             await runs.enqueue(session, one)
 
 
-async def _claim(sessions: Sessions, limit: int = 10, lease: timedelta = LEASE) -> list[Run]:
+async def _claim(sessions: Sessions, limit: int = 10, lease: float = 60) -> list[Run]:
+    settings = DispatcherSettings(batch_size=limit, calls_in_flight=1, lease_seconds=lease)
     async with sessions.begin() as session:
-        return await runs.claim(session, limit=limit, lease=lease)
+        return await backlog.claim(session, settings)
 
 
 async def _only(sessions: Sessions) -> Run:
@@ -61,10 +63,12 @@ async def test_a_rolled_back_cause_leaves_no_run(sessions: Sessions) -> None:
 
 async def test_racing_dispatchers_share_the_runs_without_overlap(sessions: Sessions) -> None:
     await _enqueue(sessions, *(_new(str(number)) for number in range(40)))
-    claimed = await asyncio.gather(*(_claim(sessions, limit=10) for _ in range(4)))
+    claimed: list[Run] = []
+    while len(claimed) < 40:
+        for batch in await asyncio.gather(*(_claim(sessions, limit=7) for _ in range(4))):
+            claimed += batch
 
-    ids = [run.id for batch in claimed for run in batch]
-    assert len(ids) == len(set(ids)) == 40
+    assert len({run.id for run in claimed}) == len(claimed) == 40
 
 
 async def test_the_most_urgent_goes_first_then_the_oldest(sessions: Sessions) -> None:
@@ -78,16 +82,16 @@ async def test_a_dead_dispatchers_runs_come_back_and_it_can_no_longer_settle_the
     sessions: Sessions,
 ) -> None:
     await _enqueue(sessions, _new())
-    [lost] = await _claim(sessions, lease=timedelta(milliseconds=1))
+    [lost] = await _claim(sessions, lease=0.001)
     await asyncio.sleep(0.05)
     [taken_over] = await _claim(sessions)
 
     async with sessions.begin() as session:
-        assert not await runs.created(session, lost, uuid.uuid4())
+        assert not await runs.created(session, [(lost, uuid.uuid4())])
         await runs.release(session, [lost])
     assert await _claim(sessions) == []
     async with sessions.begin() as session:
-        assert await runs.created(session, taken_over, uuid.uuid4())
+        assert await runs.created(session, [(taken_over, uuid.uuid4())])
 
 
 async def test_released_runs_have_lost_no_attempt(sessions: Sessions) -> None:
@@ -133,18 +137,13 @@ async def test_states_are_applied_in_prefects_order_whatever_order_they_come_in(
     await _enqueue(sessions, _new())
     [claimed] = await _claim(sessions)
     async with sessions.begin() as session:
-        await runs.created(session, claimed, flow_run_id)
+        await runs.created(session, [(claimed, flow_run_id)])
 
     async def apply(state: RunState, seconds: int) -> bool:
+        at = NOON + timedelta(seconds=seconds)
+        seen = FlowRun(id=flow_run_id, state=FlowRunState(type=state, name=state.capitalize(), timestamp=at))
         async with sessions.begin() as session:
-            changed = await runs.apply_state(
-                session,
-                flow_run_id=flow_run_id,
-                state=state,
-                state_name=state.capitalize(),
-                state_at=NOON + timedelta(seconds=seconds),
-            )
-        return changed is not None
+            return bool(await runs.apply_states(session, [seen]))
 
     assert await apply(RunState.RUNNING, 2)
     assert await apply(RunState.COMPLETED, 5)
@@ -158,12 +157,12 @@ async def test_states_are_applied_in_prefects_order_whatever_order_they_come_in(
 
 async def test_how_long_until_something_is_due(sessions: Sessions) -> None:
     async with sessions() as session:
-        assert await runs.seconds_until_due(session) is None
+        assert await backlog.seconds_until_due(session) is None
     await _enqueue(sessions, _new())
     async with sessions() as session:
-        assert await runs.seconds_until_due(session) == 0
+        assert await backlog.seconds_until_due(session) == 0
     await _claim(sessions)
     async with sessions() as session:
-        waiting = await runs.seconds_until_due(session)
+        waiting = await backlog.seconds_until_due(session)
     assert waiting is not None
     assert 50 < waiting <= 60

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -210,7 +215,9 @@ def test_the_drawn_states_are_those_of_the_code() -> None:
 
 
 def test_every_outcome_of_a_decision_is_documented() -> None:
-    assert set(models.DecisionOutcome) <= set(words(section("api.md", "## Underwriting tool")))
+    assert set(models.DecisionOutcome) <= set(
+        words((DOCS / "callers/underwriting-tool.md").read_text("utf-8"))
+    )
 
 
 def test_every_field_and_member_of_a_check_is_documented() -> None:
@@ -223,7 +230,8 @@ def test_every_field_and_member_of_a_check_is_documented() -> None:
 def test_the_calls_of_the_guide_are_ones_the_gateway_takes() -> None:
     app = create_app(Settings(encryption=EncryptionSettings(keys=[SecretStr(new_key("test"))])))
     paths = {re.sub(r"\{\w+\}", "*", path): operations for path, operations in app.openapi()["paths"].items()}
-    text = (DOCS / "api.md").read_text("utf-8").replace("\\\n", " ")
+    pages = [DOCS / "sns.md", *(DOCS / "callers").glob("*.md")]
+    text = "\n".join(page.read_text("utf-8") for page in pages).replace("\\\n", " ")
     calls = [shlex.split(line) for line in re.findall(r"^ *(curl .+)$", text, re.MULTILINE)]
     assert len(calls) > 10
     for call in calls:
@@ -231,20 +239,52 @@ def test_the_calls_of_the_guide_are_ones_the_gateway_takes() -> None:
         [url] = [word for word in call if word.startswith("$SLUICE/")]
         path = re.sub(r"\$[A-Z_]+|A-1001", "*", url.removeprefix("$SLUICE"))
         assert method.lower() in paths[path], f"{method} {path}"
-        if path in BODIES[method]:
+        if path in BODIES[method] and "-d" in call:
             BODIES[method][path].model_validate_json(call[call.index("-d") + 1])
 
 
-def test_the_guides_signature_verifies() -> None:
-    [snippet] = re.findall(r"```python\n(.+?)```", section("api.md", "### Sign a decision"), re.DOTALL)
-    namespace: dict[str, Any] = {}
-    exec(snippet, namespace)  # noqa: S102 (our own document)
-    secret, body = standard_webhooks.new_secret(), b'{"outcome": "approved", "decided_by": "underwriter-17"}'
+BODY = '{"outcome": "denied", "reasons": ["Höhe des Einkommens"], "decided_by": "underwriter-17"}'
 
-    headers = namespace["signed"](secret, "decision-17", body)
 
-    verified = standard_webhooks.verify([SecretStr(secret)], headers, body, datetime.now(UTC), 300)
-    assert verified == "decision-17"
+def signed_by_the_guide(language: str, secret: str, folder: Path) -> dict[str, str]:
+    """The headers that the guide's snippet makes, run as a reader would run it."""
+    guide = section("callers/underwriting-tool.md", "## Sign a decision")
+    [snippet] = re.findall(rf"```{language}\n(.+?)```", guide, re.DOTALL)
+    (folder / "decision.json").write_text(BODY, "utf-8")
+    match language:
+        case "python":
+            snippet += "\nimport json, os, pathlib\nbody = pathlib.Path('decision.json').read_bytes()\n"
+            snippet += "print(json.dumps(signed(os.environ['SECRET'], 'decision-17', body)))"
+            command = [sys.executable, "-c", snippet]
+        case "javascript":
+            snippet += "\nconst body = require('node:fs').readFileSync('decision.json');\n"
+            snippet += "console.log(JSON.stringify(signed(process.env.SECRET, 'decision-17', body)));"
+            command = ["node", "-e", snippet]
+        case _:
+            snippet = snippet.partition("\ncurl ")[0] + '\nprintf "%s\\n" "$ID" "$TIMESTAMP" "$SIGNATURE"'
+            command = ["sh", "-euc", snippet]
+    environment = {"PATH": os.environ["PATH"], "SECRET": secret}
+    answer = subprocess.run(  # noqa: S603 (our own document)
+        command, cwd=folder, env=environment, check=True, capture_output=True, text=True
+    )
+    if language == "sh":
+        names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+        return dict(zip(names, answer.stdout.splitlines(), strict=True))
+    headers: dict[str, str] = json.loads(answer.stdout)
+    return headers
+
+
+@pytest.mark.parametrize(
+    ("language", "needed"), [("python", sys.executable), ("javascript", "node"), ("sh", "openssl")]
+)
+def test_the_guides_signatures_verify(language: str, needed: str, tmp_path: Path) -> None:
+    if shutil.which(needed) is None:
+        pytest.skip(f"{needed} is not installed here")
+    secret = standard_webhooks.new_secret()
+    headers = signed_by_the_guide(language, secret, tmp_path)
+
+    now = datetime.now(UTC)
+    assert standard_webhooks.verify([SecretStr(secret)], headers, BODY.encode(), now, 300) == "decision-17"
 
 
 def test_every_decision_record_is_listed_by_its_title() -> None:

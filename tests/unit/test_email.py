@@ -73,6 +73,17 @@ def test_a_denial_is_an_adverse_action_notice() -> None:
     assert "within 60 days" not in body
 
 
+def test_a_coded_reason_is_told_in_the_sample_forms_words() -> None:
+    body = text(arrived(decided(DecisionOutcome.DENIED, reasons=["income_not_verified", "Too many pets"])))
+    assert "Our principal reasons are:\n  - Unable to verify income\n  - Too many pets\n" in body
+    assert "income_not_verified" not in body
+
+
+def test_an_approval_gives_no_reasons() -> None:
+    body = text(arrived(decided(DecisionOutcome.APPROVED, reasons=["no_credit_file"])))
+    assert "credit file" not in body
+
+
 def test_a_denial_without_reasons_tells_of_the_right_to_them() -> None:
     body = " ".join(text(arrived(decided(DecisionOutcome.DENIED))).split())
     assert "right to a statement of the specific reasons" in body

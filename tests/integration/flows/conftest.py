@@ -30,7 +30,7 @@ from app.dev.mail import MailSink
 from app.dev.process import free_port
 from app.dev.serving import serving
 from app.encryption import Keyring
-from app.models import Document
+from app.models import Document, new_id
 from app.s3_events import ObjectEvent
 from app.settings import DatabaseSettings, Settings
 
@@ -184,10 +184,10 @@ def upload(sessions: Sessions, settings: Settings, keyring: Keyring) -> Upload:
         }
         async with sessions.begin() as session:
             await applications.register(session, keyring, "A-17", APPLICANT)
-            document = await applications.receive_document(
-                session, ObjectEvent(**{**event, **announced}), application_id="A-17", kind="license-front"
+            new = applications.Upload(
+                new_id(), "A-17", "license-front", ObjectEvent(**{**event, **announced})
             )
-        assert document is not None
-        return document
+            assert await applications.receive_documents(session, [new]) == {new.document_id}
+            return await session.get_one(Document, new.document_id)
 
     return upload

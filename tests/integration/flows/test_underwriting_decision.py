@@ -52,8 +52,8 @@ def decide(sessions: Sessions, keyring: Keyring) -> Decide:
                 decided_by="somebody",
                 decided_at=datetime.now(UTC),
             )
-            decision, _ = await decisions.record(session, routing.shipped(), new)
-        return decision
+            recorded = await decisions.record(session, routing.shipped(), keyring, new)
+        return recorded.decision
 
     return decide
 
