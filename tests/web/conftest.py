@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,18 +14,20 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import api_keys, encryption, standard_webhooks
+from app import api_keys, applications, encryption, standard_webhooks
 from app.db import Sessions
 from app.dev.process import free_port
 from app.dev.serving import serving
 from app.dev.sns_signing import Signer, now
+from app.encryption import Keyring
 from app.main import create_app
-from app.models import Role
+from app.models import Document, Role
 from app.settings import (
     DatabaseSettings,
     DecisionSettings,
@@ -216,3 +219,49 @@ def s3_record(
             "object": {"key": key, "size": 1024, "eTag": etag, "sequencer": sequencer, **stored},
         },
     }
+
+
+DECISIONS_URL = "/v1/applications/A-1/decisions"
+
+Decide = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+def decide(client: httpx.AsyncClient, webhook_secret: SecretStr) -> Decide:
+    """Send a decision signed by Standard Webhooks."""
+
+    async def send(
+        body: dict[str, Any],
+        *,
+        webhook_id: str | None = None,
+        secret: SecretStr = webhook_secret,
+        at: datetime | None = None,
+        url: str = DECISIONS_URL,
+    ) -> httpx.Response:
+        content = json.dumps(body).encode()
+        headers = standard_webhooks.sign(
+            secret, webhook_id or f"msg_{uuid.uuid4()}", at or datetime.now(UTC), content
+        )
+        return await client.post(
+            url, content=content, headers={**headers, "Content-Type": "application/json"}
+        )
+
+    return send
+
+
+@pytest.fixture
+async def in_review(notify: Notify, sessions: Sessions, settings: Settings) -> None:
+    """Application A-1 with one document that was read."""
+    await notify(s3_event("applications/A-1/license-front/front.jpg"))
+    async with sessions.begin() as session:
+        document_id = await session.scalar(select(Document.id))
+        assert document_id is not None
+        await applications.record_extraction(
+            session,
+            Keyring(settings.encryption.keys),
+            document_id,
+            fields={"FIRST_NAME": {"value": "ADA"}},
+            checks=[],
+            recommendation="review",
+            engine={},
+        )

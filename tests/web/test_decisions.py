@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,11 +18,9 @@ from sqlalchemy import select
 
 from app import applications, decisions, standard_webhooks
 from app.db import Sessions
-from app.encryption import Keyring
 from app.models import Application, ApplicationStatus, Decision, Document, Run, RunCause
 from app.regulation_b import PrincipalReason
-from app.settings import Settings
-from tests.web.conftest import Headers, Notify, s3_event
+from tests.web.conftest import DECISIONS_URL, Decide, Headers, Notify, s3_event
 
 APPROVE: dict[str, Any] = {"outcome": "approved", "decided_by": "underwriter-17"}
 DENY: dict[str, Any] = {"outcome": "denied", "reasons": ["Expired document"], "decided_by": "underwriter-17"}
@@ -32,50 +29,6 @@ MORE: dict[str, Any] = {
     "reasons": ["A picture of the back of your licence"],
     "decided_by": "underwriter-17",
 }
-URL = "/v1/applications/A-1/decisions"
-
-Decide = Callable[..., Awaitable[httpx.Response]]
-
-
-@pytest.fixture
-def decide(client: httpx.AsyncClient, webhook_secret: SecretStr) -> Decide:
-    """Send a decision signed by Standard Webhooks."""
-
-    async def send(
-        body: dict[str, Any],
-        *,
-        webhook_id: str | None = None,
-        secret: SecretStr = webhook_secret,
-        at: datetime | None = None,
-        url: str = URL,
-    ) -> httpx.Response:
-        content = json.dumps(body).encode()
-        headers = standard_webhooks.sign(
-            secret, webhook_id or f"msg_{uuid.uuid4()}", at or datetime.now(UTC), content
-        )
-        return await client.post(
-            url, content=content, headers={**headers, "Content-Type": "application/json"}
-        )
-
-    return send
-
-
-@pytest.fixture
-async def in_review(notify: Notify, sessions: Sessions, settings: Settings) -> None:
-    """Application A-1 with one document that was read."""
-    await notify(s3_event("applications/A-1/license-front/front.jpg"))
-    async with sessions.begin() as session:
-        document_id = await session.scalar(select(Document.id))
-        assert document_id is not None
-        await applications.record_extraction(
-            session,
-            Keyring(settings.encryption.keys),
-            document_id,
-            fields={"FIRST_NAME": {"value": "ADA"}},
-            checks=[],
-            recommendation="review",
-            engine={},
-        )
 
 
 async def _decision_runs(sessions: Sessions) -> list[Run]:
@@ -175,7 +128,7 @@ async def test_another_underwriter_saying_the_same_under_another_key_is_told_of_
     first = await decide(STATED)
     agreeing = {"outcome": "approved", "conditions": ["Proof of income"], "decided_by": "underwriter-18"}
     headers = {**underwriter, "Idempotency-Key": "decision-1"}
-    second = await client.post(URL, json=agreeing, headers=headers)
+    second = await client.post(DECISIONS_URL, json=agreeing, headers=headers)
 
     assert second.status_code == 200
     assert second.json() == first.json()
@@ -279,7 +232,7 @@ async def test_forged_late_or_unsigned_decisions_are_refused(
 ) -> None:
     forged = await decide(APPROVE, secret=SecretStr(standard_webhooks.new_secret()))
     late = await decide(APPROVE, at=datetime.now(UTC) - timedelta(hours=1))
-    unsigned = await client.post(URL, json=APPROVE)
+    unsigned = await client.post(DECISIONS_URL, json=APPROVE)
 
     assert (forged.status_code, late.status_code, unsigned.status_code) == (403, 403, 401)
     assert await _decision_runs(sessions) == []
@@ -289,10 +242,10 @@ async def test_forged_late_or_unsigned_decisions_are_refused(
 async def test_an_underwriters_api_key_needs_an_idempotency_key(
     client: httpx.AsyncClient, underwriter: Headers, loan_app: Headers
 ) -> None:
-    assert (await client.post(URL, json=APPROVE, headers=underwriter)).status_code == 400
-    assert (await client.post(URL, json=APPROVE, headers=loan_app)).status_code == 403
+    assert (await client.post(DECISIONS_URL, json=APPROVE, headers=underwriter)).status_code == 400
+    assert (await client.post(DECISIONS_URL, json=APPROVE, headers=loan_app)).status_code == 403
     headers = {**underwriter, "Idempotency-Key": "decision-1"}
-    assert (await client.post(URL, json=APPROVE, headers=headers)).status_code == 202
+    assert (await client.post(DECISIONS_URL, json=APPROVE, headers=headers)).status_code == 202
 
 
 @pytest.mark.usefixtures("in_review")
@@ -355,7 +308,7 @@ async def test_whatever_bytes_stand_in_its_headers_a_forgery_is_401_or_403(
     kept = [(name.encode(), value.encode()) for name, value in signed.items() if name not in dict(changed)]
     garbage = [(name.encode(), value) for name, value in changed]
     headers = [(b"content-type", b"application/json"), *kept, *garbage]
-    answer = await client.post(URL, content=body, headers=headers)
+    answer = await client.post(DECISIONS_URL, content=body, headers=headers)
 
     assert answer.status_code in {401, 403}
     assert answer.json()["type"] in {
