@@ -56,6 +56,8 @@ async def sessions(database: DatabaseSettings) -> AsyncIterator[Sessions]:
     await engine.dispose()
 
 
+# First, because xdist's own hook reads the marks.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share an expensive part in one process: the whole stack, a Prefect server, a file."""
     tests = Path(__file__).parent

@@ -87,7 +87,8 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Driv
     folder: Path = tmp_path_factory.mktemp("stack") / ".sluice"
     routes = {"SLUICE_ROUTES_FILE": str(EXAMPLE_ROUTES)}
     async with Stack(folder, rule=rule, settings=routes) as stack:
-        stack.sns.retry_seconds = 1
+        # As patient as SNS by default, which tries for a minute, but quicker to notice.
+        stack.sns.retries, stack.sns.retry_seconds = 60, 1
         key = await stack.create_key(Role.LOAN_APP, "end-to-end tests")
         operator_key = await stack.create_key(Role.OPERATOR, "end-to-end tests")
         engine = create_engine(DatabaseSettings(url=stack.settings["SLUICE_DATABASE_URL"]))

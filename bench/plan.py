@@ -1,0 +1,25 @@
+"""How long and how often is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CONNECTIONS = (1, 32, 256)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Competitors take turns, `rounds` times for `seconds` each, so that a busy moment hits all of them."""
+
+    rounds: int
+    seconds: float
+    runs: int
+    """Flow runs that a round of the dispatch benchmark creates."""
+    small_rows: int
+    large_rows: int
+    """How many notifications the database holds in the two halves of the growth benchmark."""
+    watchers: int
+
+
+FULL = Plan(rounds=4, seconds=3, runs=200, small_rows=10_000, large_rows=1_000_000, watchers=5_000)
+QUICK = Plan(rounds=1, seconds=1.5, runs=50, small_rows=1_000, large_rows=50_000, watchers=500)
