@@ -17,7 +17,7 @@ dev: $(INSTALLED) ## The embedded stack: PostgreSQL, Prefect, worker, S3, SNS, m
 	@$(BIN)/sluice dev
 
 test: $(INSTALLED) ## All tests, on real PostgreSQL and a real Prefect server (ARGS=... for pytest)
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 test-faults: $(INSTALLED) ## Kill, cut and restart everything under load (LONG=1: all of it thrice; SEED=... again)
 	@LONG=$(LONG) SEED=$(SEED) $(BIN)/pytest -s tests/faults/test_faults.py $(ARGS)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
 from pydantic import SecretStr
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from app import migrate, models  # noqa: F401 (the models fill Base.metadata)
 from app.db import Base, Sessions, create_engine, session_factory
@@ -56,16 +59,20 @@ async def sessions(database: DatabaseSettings) -> AsyncIterator[Sessions]:
     await engine.dispose()
 
 
-# First, because xdist's own hook reads the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share an expensive part in one process: the whole stack, a Prefect server, a file."""
-    tests = Path(__file__).parent
-    for item in items:
-        place = item.path.relative_to(tests)
-        group = str(place)
-        if place.parts[0] == "e2e" or place.parts[:2] == ("integration", "flows"):
-            group = str(place.parent)
-        elif "prefect_server" in getattr(item, "fixturenames", ()):
-            group = "prefect"
-        item.add_marker(pytest.mark.xdist_group(group))
+class SharedParts(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Keeps tests that share an expensive part in one process: the whole stack, a Prefect server, a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        if path.parts[1] == "e2e" or path.parts[1:3] == ("integration", "flows"):
+            return str(path.parent)
+        return "prefect" if _asks_for_prefect(path) else str(path)
+
+
+@cache
+def _asks_for_prefect(path: Path) -> bool:
+    return "prefect_server" in path.read_text("utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedParts:
+    return SharedParts(config, log)
