@@ -131,7 +131,7 @@ class Grounds:
 
     @asynccontextmanager
     async def prefect(self) -> AsyncIterator[None]:
-        """Prefect's server, with the flow and the deployment that the routes name."""
+        """A fresh Prefect server, with the flow and the deployment that the routes name."""
         await asyncio.to_thread(orchestrator.create_database, self.postgres)
         port = int(self.prefect_url.rpartition(":")[2])
         address = ("--host", "127.0.0.1", "--port", str(port))
@@ -141,9 +141,13 @@ class Grounds:
             "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
         }
         command = (sys.executable, "-m", "prefect", "server", "start", *address)
-        async with self._served("prefect", command, port, "/api/ready", env):
-            await self._deploy()
-            yield
+        try:
+            async with self._served("prefect", command, port, "/api/ready", env):
+                await self._deploy()
+                yield
+        finally:
+            async with self.connected("postgres") as connection:
+                await connection.execute(f"DROP DATABASE {orchestrator.DATABASE} WITH (FORCE)")
 
     async def _deploy(self) -> None:
         flow = await self._create("/flows/", {"name": _FLOW})

@@ -19,7 +19,25 @@ class Plan:
     large_rows: int
     """How many notifications the database holds in the two halves of the growth benchmark."""
     watchers: int
+    telling_seconds: float
+    """How long the event streams have to hear of what is told to all at once."""
 
 
-FULL = Plan(rounds=4, seconds=3, runs=200, small_rows=10_000, large_rows=1_000_000, watchers=5_000)
-QUICK = Plan(rounds=1, seconds=1.5, runs=50, small_rows=1_000, large_rows=50_000, watchers=500)
+FULL = Plan(
+    rounds=4,
+    seconds=3,
+    runs=200,
+    small_rows=10_000,
+    large_rows=1_000_000,
+    watchers=5_000,
+    telling_seconds=15,
+)
+QUICK = Plan(
+    rounds=1,
+    seconds=1,
+    runs=50,
+    small_rows=1_000,
+    large_rows=50_000,
+    watchers=500,
+    telling_seconds=3,
+)

@@ -10,14 +10,18 @@ from app.dev.postgres import EmbeddedPostgres
 from bench import messages
 from bench.load import Sample
 
-MOST_CONNECTIONS = 128
-"""More than that only wait for each other, and PostgreSQL's own limit is 200."""
+MOST_CONNECTIONS = 64
+"""More only wait for each other."""
+
+_SHORTEST_SECONDS = 2
+"""It takes whole seconds, and part of the first to connect."""
 
 _SCRIPT = Path(__file__).with_name("notification.sql")
 
 
 async def put_load(postgres: EmbeddedPostgres, database: str, *, connections: int, seconds: float) -> Sample:
     """One transaction per notification, prepared, over so many connections. Whole seconds only."""
+    whole = max(_SHORTEST_SECONDS, round(seconds))
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "notification.sql"
         # Written into the script: pgbench has no way to pass a text with quotes and newlines.
@@ -25,10 +29,10 @@ async def put_load(postgres: EmbeddedPostgres, database: str, *, connections: in
         script.write_text(_statement().replace(":envelope", f"'{_without_variables(envelope)}'"))
         command = ["--no-vacuum", "--protocol", "prepared", "--file", str(script), "--log"]
         command += ["--client", str(min(connections, MOST_CONNECTIONS)), "--jobs", "2"]
-        command += ["--time", str(max(1, round(seconds))), "--log-prefix", f"{folder}/log"]
+        command += ["--time", str(whole), "--log-prefix", f"{folder}/log"]
         await asyncio.to_thread(postgres.pgbench, *command, database)
         latencies = await asyncio.to_thread(_latencies, Path(folder))
-    return Sample(seconds=max(1, round(seconds)), latencies=latencies)
+    return Sample(seconds=whole, latencies=latencies)
 
 
 def _latencies(folder: Path) -> list[float]:

@@ -21,7 +21,6 @@ from bench.results import Figure, Side, percentile, side
 _APPLICATIONS = 100
 _CONNECTING_PER_SECOND = 500
 _SETTLING_SECONDS = 3.0
-_TELLING_SECONDS = 10.0
 _RUNS_PER_SECOND = 50
 
 # As if something had happened to each application in the same transaction.
@@ -48,18 +47,20 @@ async def figures(grounds: Grounds, plan: Plan) -> AsyncIterator[Figure]:
             return
         names = await _applications(grounds, gateway, "watch", _APPLICATIONS)
         requests = await _streams(grounds, "watch", names)
-        async for figure in _told_at_once(grounds, gateway, plan.watchers, requests):
+        async for figure in _told_at_once(grounds, gateway, plan, requests):
             yield figure
     async for figure in _freshness(grounds, plan):
         yield figure
 
 
 async def _told_at_once(
-    grounds: Grounds, gateway: Served, watchers: int, requests: Sequence[bytes]
+    grounds: Grounds, gateway: Served, plan: Plan, requests: Sequence[bytes]
 ) -> AsyncIterator[Figure]:
+    watchers = plan.watchers
     empty = _resident_bytes(gateway)
-    alone, _ = await _tell(grounds, gateway, requests[:1])
-    everybody, full = await _tell(grounds, gateway, [requests[n % len(requests)] for n in range(watchers)])
+    alone, _ = await _tell(grounds, gateway, plan, requests[:1])
+    all_of_them = [requests[number % len(requests)] for number in range(watchers)]
+    everybody, full = await _tell(grounds, gateway, plan, all_of_them)
     missing = watchers - len(everybody.latencies)
     name = f"{watchers:,} streams told at once" + (f", {missing} of them not" if missing else "")
     yield Figure(
@@ -80,10 +81,12 @@ async def _told_at_once(
     )
 
 
-async def _tell(grounds: Grounds, gateway: Served, requests: Sequence[bytes]) -> tuple[Sample, int]:
+async def _tell(
+    grounds: Grounds, gateway: Served, plan: Plan, requests: Sequence[bytes]
+) -> tuple[Sample, int]:
     """How long after the commit each stream was told, and the gateway's memory while all were idle."""
     tells_at = time.time() + len(requests) / _CONNECTING_PER_SECOND + _SETTLING_SECONDS
-    watching = _watch(grounds, gateway, requests, tells_at + _TELLING_SECONDS)
+    watching = _watch(grounds, gateway, requests, tells_at + plan.telling_seconds)
     async with grounds.connected("watch") as connection:
         await asyncio.sleep(tells_at - time.time())
         resident = _resident_bytes(gateway)
@@ -105,7 +108,7 @@ async def _freshness(grounds: Grounds, plan: Plan) -> AsyncIterator[Figure]:
             one_each = "SELECT DISTINCT ON (application_id) application_id, flow_run_id FROM runs"
             flow_runs = dict(await connection.fetch(one_each))
         begins_at = time.time() + len(names) / _CONNECTING_PER_SECOND + _SETTLING_SECONDS
-        ends_at = begins_at + len(names) / _RUNS_PER_SECOND + _TELLING_SECONDS
+        ends_at = begins_at + len(names) / _RUNS_PER_SECOND + plan.telling_seconds
         watching = _watch(grounds, gateway, await _streams(grounds, "fresh", names), ends_at)
         await asyncio.sleep(begins_at - time.time())
         changes = []
@@ -117,7 +120,9 @@ async def _freshness(grounds: Grounds, plan: Plan) -> AsyncIterator[Figure]:
     lags = Sample(seconds=1)
     for call, times in zip(calls, heard, strict=True):
         # Prefect tells of a state before its answer is sent: then the stream was as fresh as can be.
-        first = min((at for at in times if at >= call.began_at), default=call.answered_at + _TELLING_SECONDS)
+        first = min(
+            (at for at in times if at >= call.began_at), default=call.answered_at + plan.telling_seconds
+        )
         lags.latencies.append(max(0.0, first - call.answered_at))
     setting = Sample(seconds=1, latencies=[call.answered_at - call.began_at for call in calls])
     for percent, aim_ms in ((50, 100), (99, 500)):
