@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +59,7 @@ async def test_it_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     async with reader.started() as process:
         await process.read(b"")
     async with reader.started() as process:
-        environment = environment_of(process._process.pid)
+        environment = await environment_of(process._process.pid)
         assert "PATH=" in environment
         assert "secret-" not in environment
 
@@ -71,5 +72,9 @@ def alive(pid: int) -> bool:
     return True
 
 
-def environment_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/environ").read_text()
+async def environment_of(pid: int) -> str:
+    """What the process was given; the kernel shows nothing while the process is being started."""
+    async with asyncio.timeout(5):
+        while not (environment := Path(f"/proc/{pid}/environ").read_text()):  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.01)
+    return environment
