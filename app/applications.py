@@ -1,4 +1,4 @@
-"""Loan applications and their documents: registration, arrival, what was read, legal status changes.
+"""Loan applications and their documents: registration, what was read, legal status changes.
 
 Every function works in the caller's transaction and locks the application before its documents, so
 that two documents finished at the same moment agree on which of them was last.
@@ -7,21 +7,20 @@ that two documents finished at the same moment agree on which of them was last.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from app import audit
-from app.changes import application_changed, applications_changed
+from app.changes import application_changed
 from app.db import insert_many
 from app.encryption import Keyring
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Purged
 from app.models import (
     APPLICATION_MOVES,
     Application,
@@ -30,7 +29,6 @@ from app.models import (
     DocumentStatus,
     Extraction,
 )
-from app.s3_events import ObjectEvent, later
 
 _BEING_READ = (DocumentStatus.RECEIVED, DocumentStatus.VERIFYING)
 
@@ -70,11 +68,21 @@ def applicant_of(keyring: Keyring, application: Application) -> Applicant | None
 
 
 async def lock(session: AsyncSession, application_id: str) -> Application:
-    """The application's row, held until the transaction ends. Raises NotFound."""
+    """The application's row, held until the transaction ends. Raises NotFound, and Purged once it was."""
     application = await session.get(Application, application_id, with_for_update=True, populate_existing=True)
     if application is None:
         raise unknown(application_id)
+    check_kept(application)
     return application
+
+
+def check_kept(application: Application) -> None:
+    """Raises Purged when what the application held was removed."""
+    if application.purged_at is not None:
+        raise Purged(
+            f"Application {application.id} was removed for good on {application.purged_at:%Y-%m-%d}. "
+            "Nothing can be done with it any more; a new application needs an id of its own."
+        )
 
 
 def unknown(application_id: str) -> NotFound:
@@ -83,78 +91,14 @@ def unknown(application_id: str) -> NotFound:
     return NotFound(f"There is no application {application_id}. Register it with PUT {path} first.")
 
 
-@dataclass(frozen=True)
-class Upload:
-    """An object that an applicant uploaded, and the id its document is to have."""
+async def ensure_and_lock(session: AsyncSession, application_ids: Collection[str]) -> set[str]:
+    """Make the applications that are not there, and hold the rows of all until the transaction ends.
 
-    document_id: uuid.UUID
-    application_id: str
-    kind: str
-    event: ObjectEvent
-
-    @property
-    def version(self) -> str:
-        return self.event.object_version
-
-    def row(self) -> dict[str, Any]:
-        """The document's columns, as JSON values."""
-        return {
-            "id": str(self.document_id),
-            "application_id": self.application_id,
-            "kind": self.kind,
-            "bucket": self.event.bucket,
-            "key": self.event.key,
-            "object_version": self.version,
-            "version_id": self.event.version_id,
-            "etag": self.event.etag,
-            "sequencer": self.event.sequencer,
-            "size": self.event.size,
-        }
-
-
-@dataclass(frozen=True)
-class _Version:
-    """A document as one of several of the same key."""
-
-    document_id: uuid.UUID
-    sequencer: str
-
-
-async def receive_documents(session: AsyncSession, uploads: Sequence[Upload]) -> set[uuid.UUID]:
-    """Record uploaded objects once each; returns the ids of those that are new and are to be read.
-
-    An upload for an application nobody registered is kept under that id: the loan app may be later than
-    S3. A newer version of the same key supersedes the older one, in whatever order they are announced.
+    Returns those that were purged.
     """
-    if not uploads:
-        return set()
-    names = sorted({upload.application_id for upload in uploads})
-    await session.execute(_ENSURE_AND_LOCK, {"rows": [_new(name) for name in names]})
-    received, superseded = await _insert_documents(session, uploads)
-    if not received:
-        return set()
-    if superseded:
-        outdated = update(Document).where(Document.id.in_(superseded))
-        await session.execute(outdated.values(status=DocumentStatus.SUPERSEDED))
-    await audit.record_all(
-        session,
-        [
-            audit.NewEntry(
-                actor="sns",
-                action="document.received",
-                subject=f"document:{upload.document_id}",
-                detail={
-                    "application": upload.application_id,
-                    "superseded": upload.document_id in superseded,
-                },
-            )
-            for upload in received
-        ],
-    )
-    await applications_changed(
-        session, sorted({upload.application_id for upload in received}), status=_VERIFYING_IF_AWAITED
-    )
-    return {upload.document_id for upload in received} - superseded
+    rows = [_new(application_id) for application_id in sorted(application_ids)]
+    locked = await session.execute(_ENSURE_AND_LOCK, {"rows": rows})
+    return {application_id for application_id, purged_at in locked if purged_at is not None}
 
 
 _new_applications = insert_many(Application, "id", "status", "version")
@@ -162,64 +106,7 @@ _ENSURE = _new_applications.on_conflict_do_nothing().returning(Application.id)
 # The update changes nothing. It locks what was there, as the insert does what is new.
 _ENSURE_AND_LOCK = _new_applications.on_conflict_do_update(
     index_elements=["id"], set_={"id": _new_applications.excluded.id}
-)
-
-_VERIFYING_IF_AWAITED = case(
-    (Application.status == ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.VERIFYING.value),
-    else_=Application.status,
-)
-
-_received = (
-    insert_many(
-        Document,
-        *("id", "application_id", "kind", "bucket", "key", "object_version"),
-        *("version_id", "etag", "sequencer", "size"),
-    )
-    .on_conflict_do_nothing()
-    .returning(Document.id, Document.bucket, Document.key)
-    .cte("received")
-)
-_current = aliased(Document)
-# Beside each new document the one of the same key that was current until now. A statement does not see the
-# rows it inserts itself.
-_INSERT_DOCUMENTS = select(_received.c.id, _current.id, _current.sequencer).outerjoin(
-    _current,
-    (_current.bucket == _received.c.bucket)
-    & (_current.key == _received.c.key)
-    & (_current.status != DocumentStatus.SUPERSEDED),
-)
-
-
-async def _insert_documents(
-    session: AsyncSession, uploads: Sequence[Upload]
-) -> tuple[list[Upload], set[uuid.UUID]]:
-    """The uploads that were not known, and the ids of all documents that they leave superseded."""
-    # In the order of their keys, so that two transactions cannot wait for each other's.
-    ordered = sorted(uploads, key=lambda upload: (upload.event.bucket, upload.event.key, upload.version))
-    inserted = await session.execute(_INSERT_DOCUMENTS, {"rows": [upload.row() for upload in ordered]})
-    known: dict[uuid.UUID, list[_Version]] = {}
-    for document_id, current_id, sequencer in inserted:
-        others = known.setdefault(document_id, [])
-        if current_id is not None:
-            others.append(_Version(current_id, sequencer or ""))
-    received = [upload for upload in ordered if upload.document_id in known]
-    return received, _superseded(received, known)
-
-
-def _superseded(received: Sequence[Upload], known: Mapping[uuid.UUID, Sequence[_Version]]) -> set[uuid.UUID]:
-    """All versions of each key but the latest. Of equal sequencers the one that was there first remains."""
-    current: dict[tuple[str, str], _Version] = {}
-    superseded = set()
-    for upload in received:
-        key = (upload.event.bucket, upload.event.key)
-        new = _Version(upload.document_id, upload.event.sequencer or "")
-        others = [current[key]] if key in current else known[upload.document_id]
-        for other in others:
-            newer = later(new.sequencer, other.sequencer)
-            superseded.add(other.document_id if newer else new.document_id)
-        if new.document_id not in superseded:
-            current[key] = new
-    return superseded
+).returning(Application.id, Application.purged_at)
 
 
 async def begin_verification(session: AsyncSession, document_id: uuid.UUID) -> Document:

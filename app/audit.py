@@ -118,6 +118,15 @@ async def seal(sessions: Sessions) -> int:
         return len(entries)
 
 
+async def oldest_unsealed_seconds(session: AsyncSession) -> float:
+    """How long the oldest entry has waited for its seal; 0 when none waits."""
+    oldest = (
+        select(AuditEntry.at).where(AuditEntry.position.is_(None)).order_by(AuditEntry.sequence).limit(1)
+    ).scalar_subquery()
+    age = await session.scalar(select(func.extract("epoch", func.now() - oldest)))
+    return max(0.0, float(age or 0))
+
+
 @dataclass(frozen=True)
 class Verification:
     """What walking the chain found. `broken_at` is the first position that does not fit, or None."""

@@ -59,7 +59,7 @@ async def applications_changed(
     await session.execute(
         update(Application)
         .where(Application.id.in_(application_ids))
-        .values(version=Application.version + 1, updated_at=func.now(), **values)
+        .values({"version": Application.version + 1, "updated_at": func.now(), **values})
         .returning(func.pg_notify(CHANGES, "application:" + Application.id))
         .execution_options(synchronize_session=False)
     )
@@ -84,6 +84,11 @@ async def runs_changed(session: AsyncSession, runs: Collection[Run]) -> None:
         await session.execute(locked.order_by(Application.id).with_for_update())
         await _bump(session, application_ids)
     subjects = [f"run:{run.id}" for run in runs] + [f"application:{name}" for name in application_ids]
+    await _announce(session, subjects)
+
+
+async def gone(session: AsyncSession, subjects: Collection[str]) -> None:
+    """Wake whoever watches what is no longer there."""
     await _announce(session, subjects)
 
 

@@ -104,6 +104,9 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
         lost = isinstance(cause, DBAPIError) and cause.connection_invalidated
         if lost or isinstance(cause, PoolTimeoutError | OSError):
             return DatabaseUnavailable("The database cannot be reached in time. Send it again later.")
+        if isinstance(cause, asyncpg.InvalidCachedStatementError):
+            # SQLAlchemy forgets all plans then, so it happens once in a process.
+            return DatabaseUnavailable("The database has just been migrated. Send it again.")
         if (getattr(cause, "sqlstate", None) or "")[:2] in _HEALING_SQLSTATES:
             return DatabaseUnavailable("The database is restarting or overloaded. Send it again later.")
         cause = cause.__cause__

@@ -13,15 +13,17 @@ import random
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
-from app import backlog, outcomes, runs
+from app import backlog, outcomes, run_spans, runs, tracing
 from app.circuit import Circuit
 from app.db import Sessions
 from app.errors import PrefectUnavailable
 from app.models import Run, RunState
-from app.prefect_client import DeploymentMissing, NewFlowRun, PrefectClient, PrefectFailed, Refusal
+from app.prefect_client import DeploymentMissing, PrefectClient, PrefectFailed
+from app.prefect_flow_runs import NewFlowRun, Refusal
 from app.settings import DispatcherSettings
 from app.telemetry import DISPATCHED
 
@@ -91,12 +93,20 @@ async def _deliver(
     within: asyncio.Semaphore,
 ) -> None:
     async with within:
-        answers = await _confirm_refusals(prefect, batch, await _ask(prefect, circuit, batch))
+        asked_at = datetime.now(UTC)
+        about: tracing.Attributes = {"prefect.deployment": batch[0].deployment, "sluice.runs": len(batch)}
+        with tracing.group("dispatch", [run.traceparent for run in batch], about):
+            together = tracing.current()
+            answers = await _confirm_refusals(prefect, batch, await _ask(prefect, circuit, batch))
     for run in batch:
         answer = answers.get(run.idempotency_key)
         if isinstance(answer, Refusal):
             await _settle_refused(sessions, settings, run, answer)
     await _settle_created(sessions, batch, answers)
+    for run in batch:
+        if (answer := answers.get(run.idempotency_key)) is not None:
+            flow_run_id = None if isinstance(answer, Refusal) else answer
+            run_spans.dispatched(run, asked_at, flow_run_id=flow_run_id, together=together)
     await _release(sessions, [run for run in batch if run.idempotency_key not in answers])
 
 
@@ -201,6 +211,8 @@ def _flow_run(run: Run) -> NewFlowRun:
         parameters=run.parameters,
         tags=run.tags,
         work_queue=run.work_queue,
+        # Of repeated requests the first counts, so all must name the same parent.
+        labels={} if run.traceparent is None else {tracing.FLOW_RUN_LABEL: run.traceparent},
     )
 
 

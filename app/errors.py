@@ -11,7 +11,7 @@ personal data. The status matters most to SNS, which retries 5xx and never retri
     ├── Unauthenticated (401)
     ├── Forbidden (403)         SignatureInvalid, SignatureVersionTooLow, TopicNotAllowed, MessageTooOld,
     │                           SubscriptionRefused, RoleMissing
-    ├── NotFound (404)
+    ├── NotFound (404)          Purged (410)
     ├── Conflict (409)          DecisionNotPossible, DecisionConflict, StillRefused
     ├── PayloadTooLarge (413)
     ├── Unprocessable (422)     IdempotencyKeyReused
@@ -99,6 +99,12 @@ class RoleMissing(Forbidden):
 
 class NotFound(SluiceError):
     slug, title, status = "not-found", "Not found", 404
+
+
+class Purged(NotFound):
+    """It was here and was removed for good, which 410 says and 404 leaves open (RFC 9110 section 15.5.11)."""
+
+    slug, title, status = "purged", "Removed for good", 410
 
 
 class Conflict(SluiceError):

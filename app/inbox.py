@@ -8,16 +8,17 @@ that two groups can never wait for each other.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import applications, audit, runs, s3_events, sns_client
-from app.applications import Upload
+from app import audit, runs, s3_events, sns, sns_client, tracing, uploads
 from app.db import Sessions, insert_many
 from app.models import Notification, NotificationOutcome, RunCause, new_id
 from app.routing import Match, Routes
@@ -25,14 +26,21 @@ from app.runs import NewRun
 from app.s3_events import ObjectEvent, S3TestEvent
 from app.settings import SnsSettings
 from app.sns import Message, MessageType
+from app.uploads import Upload
 
 log = structlog.get_logger()
+
+LISTING = "Listing"
+"""The kind of a notification that never came: its upload was found in the bucket."""
+
+_RECONCILE = "reconcile"
+"""The actor of the audit trail then."""
 
 
 async def confirm(sessions: Sessions, settings: SnsSettings, message: Message) -> str | None:
     """Confirm the subscription the message asks for, outside any transaction: SNS may take its time.
 
-    Returns the subscription's ARN for `receive` to record. None for a message that is no confirmation, for
+    Returns the subscription's ARN, for `read`. None for a message that is no confirmation, for
     one that was recorded before, and when SNS takes its token no more.
     """
     if message.kind is not MessageType.SUBSCRIPTION_CONFIRMATION:
@@ -57,13 +65,19 @@ class Effects:
 
 @dataclass(frozen=True)
 class Intake:
-    """A verified message and what it causes, ready to be recorded."""
+    """A verified message, or an upload that none announced, and what it causes, ready to be recorded."""
 
     id: uuid.UUID
-    message: Message
+    topic_arn: str
+    message_id: str
+    kind: str
+    sent_at: datetime
     envelope: str
-    subscription: str | None
     effects: Effects
+    subscription: str | None = None
+    heard_from: str = "sns"
+    """The actor of the audit trail."""
+    traceparent: str | None = field(default_factory=tracing.current)
 
 
 def read(routes: Routes, message: Message, envelope: bytes, *, subscription: str | None = None) -> Intake:
@@ -73,30 +87,66 @@ def read(routes: Routes, message: Message, envelope: bytes, *, subscription: str
     read; nothing is to be recorded then.
     """
     notification_id = new_id()
-    effects = _effects(routes, message, str(notification_id), subscription)
-    return Intake(notification_id, message, envelope.decode(), subscription, effects)
+    return Intake(
+        id=notification_id,
+        topic_arn=message.topic_arn,
+        message_id=message.message_id,
+        kind=message.kind,
+        sent_at=message.sent_at,
+        envelope=envelope.decode(),
+        effects=_effects(routes, message, str(notification_id), subscription),
+        subscription=subscription,
+    )
 
 
-async def receive(
-    session: AsyncSession,
-    routes: Routes,
-    message: Message,
+async def verify_late(
+    certificates: sns_client.CertificateCache,
+    settings: SnsSettings,
     envelope: bytes,
     *,
-    subscription: str | None = None,
-) -> NotificationOutcome:
-    """Record the message and everything it causes, once; a repeated message changes nothing.
+    received_at: datetime,
+) -> Message:
+    """Read and verify a message that an operator lets in late: from the quarantine, or a dead-letter queue.
 
-    Arguments and errors are those of `read`.
+    All is checked that the endpoint checks of a body, by the present settings, but for two things. The age
+    does not count: the operator vouches for it. And the certificate must have been valid at `received_at`,
+    when the message came to where it waited. Raises what the endpoint answers.
     """
-    [outcome] = await record(session, [read(routes, message, envelope, subscription=subscription)])
-    return outcome
+    message = sns.parse(envelope)
+    sns.check_policy(message, settings.topics, now=message.sent_at)
+    await sns_client.check_signature(certificates, settings, message, now=received_at)
+    return message
+
+
+def unannounced(routes: Routes, topic_arn: str, event: ObjectEvent) -> Intake | None:
+    """An object of the bucket as if the topic had announced it; None if no route records it as an upload.
+
+    It takes the routes that record documents and no other: only documents tell whether an event was known.
+    """
+    notification_id = new_id()
+    uploading, _, values = _match(routes, topic_arn, event, str(notification_id))
+    if not uploading:
+        return None
+    upload, caused = _of_upload(uploading, event, values)
+    return Intake(
+        id=notification_id,
+        topic_arn=topic_arn,
+        message_id=f"{event.bucket}/{event.key}@{event.object_version}",
+        kind=LISTING,
+        sent_at=event.event_time,
+        envelope=json.dumps({"Type": LISTING, "Message": s3_events.as_message(event)}),
+        effects=Effects(NotificationOutcome.ROUTED, [(replace(upload, heard_from=_RECONCILE), caused)]),
+        heard_from=_RECONCILE,
+    )
 
 
 async def commit(sessions: Sessions, intakes: Sequence[Intake]) -> list[NotificationOutcome]:
     """Record the messages in one transaction; returns when it is committed."""
-    async with sessions.begin() as session:
-        return await record(session, intakes)
+    with tracing.group(
+        "inbox commit", [intake.traceparent for intake in intakes], {"sluice.messages": len(intakes)}
+    ):
+        async with sessions.begin() as session:
+            return await record(session, intakes)
 
 
 async def record(session: AsyncSession, intakes: Sequence[Intake]) -> list[NotificationOutcome]:
@@ -139,22 +189,22 @@ async def _insert(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.
     rows = [
         {
             "id": str(intake.id),
-            "topic_arn": intake.message.topic_arn,
-            "message_id": intake.message.message_id,
-            "kind": intake.message.kind,
+            "topic_arn": intake.topic_arn,
+            "message_id": intake.message_id,
+            "kind": intake.kind,
             "envelope": intake.envelope,
             "outcome": intake.effects.outcome,
-            "sent_at": intake.message.sent_at.isoformat(),
+            "sent_at": intake.sent_at.isoformat(),
         }
-        for intake in sorted(intakes, key=lambda one: (one.message.topic_arn, one.message.message_id))
+        for intake in sorted(intakes, key=lambda one: (one.topic_arn, one.message_id))
     ]
     return set(await session.scalars(_INSERT, {"rows": rows}))
 
 
 async def _act(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.UUID]:
     """Record the documents and enqueue the runs; the ids of the messages of which some run is new."""
-    uploads = [upload for intake in intakes for upload, _ in intake.effects.uploads]
-    to_be_read = await applications.receive_documents(session, uploads)
+    heard_of = [upload for intake in intakes for upload, _ in intake.effects.uploads]
+    to_be_read = await uploads.receive(session, heard_of)
     wanted = [
         (intake.id, run)
         for intake in intakes
@@ -170,13 +220,13 @@ async def _act(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.UUI
 
 
 def _audited(intake: Intake, outcome: NotificationOutcome) -> audit.NewEntry:
-    topic = intake.message.topic_arn
+    topic = intake.topic_arn
     if outcome is NotificationOutcome.UNSUBSCRIBED:
         # Its SubscribeURL would subscribe us again; that is for a person to decide.
         log.error("somebody ended an SNS subscription of ours: its events no longer arrive", topic=topic)
     subscription = {"subscription": intake.subscription} if intake.subscription else {}
     return audit.NewEntry(
-        actor="sns",
+        actor=intake.heard_from,
         action=f"notification.{outcome}",
         subject=f"notification:{intake.id}",
         detail={"topic": topic, **subscription},
@@ -193,16 +243,16 @@ def _effects(routes: Routes, message: Message, notification_id: str, subscriptio
         return Effects(NotificationOutcome.TEST_EVENT)
     if content is None:
         return _of_message(routes, message, notification_id)
-    uploads: list[tuple[Upload, Sequence[NewRun]]] = []
+    uploaded: list[tuple[Upload, Sequence[NewRun]]] = []
     others: list[NewRun] = []
     for event in content:
         uploading, matches, values = _match(routes, message.topic_arn, event, notification_id)
         if uploading:
-            uploads.append(_of_upload(uploading, event, values))
+            uploaded.append(_of_upload(uploading, event, values))
         others += (_of_object(match, event, values) for match in matches)
-    matched = uploads or others
+    matched = uploaded or others
     outcome = NotificationOutcome.ROUTED if matched else NotificationOutcome.UNMATCHED
-    return Effects(outcome, uploads, others)
+    return Effects(outcome, uploaded, others)
 
 
 def _of_message(routes: Routes, message: Message, notification_id: str) -> Effects:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -40,18 +40,19 @@ class Loop:
 
     async def run(self) -> None:
         """Rounds for ever, until cancelled."""
-        while True:
-            self.wake.clear()
-            try:
-                seconds = await self._round()
-            except Exception as error:
-                # Not to be woken: a stream of NOTIFYs must not undo the backoff.
-                await asyncio.sleep(self._failed(error))
-            else:
-                self._works()
-                await _wait(self.wake, seconds)
+        await repeat(self._round, self.wake)
 
     async def _round(self) -> float:
+        try:
+            seconds = await self._watched()
+        except Exception as error:
+            # Not to be woken: a stream of NOTIFYs must not undo the backoff.
+            await asyncio.sleep(self._failed(error))
+            return 0.0
+        self._works()
+        return seconds
+
+    async def _watched(self) -> float:
         lasting = asyncio.get_running_loop().call_later(_LASTING_SECONDS, self._works)
         try:
             return await self.body()
@@ -72,6 +73,16 @@ class Loop:
         return backoff
 
 
+async def repeat(body: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
+    """Rounds for ever, each followed by the sleep it returns, or by `wake`. Raises what a round raises."""
+    while True:
+        wake.clear()
+        seconds = await body()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+
+
 @asynccontextmanager
 async def supervised(loops: Sequence[Loop]) -> AsyncIterator[None]:
     """Run the loops while the block does; cancel them at its end and wait until they are gone."""
@@ -82,11 +93,3 @@ async def supervised(loops: Sequence[Loop]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

@@ -14,7 +14,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app import audit, changes, db, dispatcher, projection, quarantine, routing, standard_webhooks
+from app import audit, changes, db, dispatcher, projection, quarantine, routing, standard_webhooks, tracing
 from app.api_keys import KnownKeys
 from app.circuit import Circuit
 from app.db import Sessions
@@ -27,14 +27,27 @@ from app.routing import Routes
 from app.settings import RoutesSettings, Settings
 from app.sns_client import CertificateCache
 from app.watchers import Watchers
-from app.web import applications, decisions, description, docs, documents, events, ops, problems, runs, sns
+from app.web import (
+    applications,
+    decisions,
+    description,
+    docs,
+    documents,
+    events,
+    ops,
+    probes,
+    problems,
+    runs,
+    sns,
+)
 from app.web import quarantine as quarantine_endpoints
 from app.web.body_limit import BodyLimit
-from app.web.deps import Gateway
+from app.web.deps import Gateway, Probed
 from app.web.limits import AddressLimit, Limits
 from app.web.request_id import RequestId
 from app.web.security_headers import SecurityHeaders
 from app.web.timing import Deadline, Timing
+from app.web.tracing import Traced
 
 log = structlog.get_logger()
 
@@ -63,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(tracing.exporting(settings.tracing, "sluice"))
             engine = db.create_engine(settings.database)
             stack.push_async_callback(engine.dispose)
             client = await stack.enter_async_context(httpx.AsyncClient())
@@ -91,7 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
                 dispatching=settings.dispatcher.enabled,
                 following=settings.projection.enabled,
             )
-            app.state.gateway = parts
+            app.state.gateway = app.state.probed = parts
             await stack.enter_async_context(supervised(parts.loops))
             yield
             parts.drain()
@@ -103,8 +117,11 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # FastAPI's own would send paths, queries and the texts of errors, and believe any caller.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         middleware=[
             Middleware(RequestId),
+            *([Middleware(Traced)] if settings.tracing.enabled else []),
             Middleware(SecurityHeaders),
             Middleware(Timing),
             Middleware(problems.LastResort),
@@ -115,6 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     description.install(app)
+    ops.begin_at_zero()
     for endpoints in (sns, applications, decisions, documents, runs, events, ops, quarantine_endpoints, docs):
         app.include_router(endpoints.router)
     return app
@@ -171,22 +189,23 @@ def background_loops(
 
 
 async def run_loops(settings: Settings, *, dispatching: bool = False, following: bool = False) -> None:
-    """The loops without HTTP, until SIGTERM or SIGINT."""
+    """The loops without a gateway, until SIGTERM or SIGINT; probes are answered if a port is set for them."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     engine = db.create_engine(settings.database)
-    async with PrefectClient(settings.prefect) as prefect:
+    sessions = db.session_factory(engine)
+    async with tracing.exporting(settings.tracing, "sluice"), PrefectClient(settings.prefect) as prefect:
         loops = background_loops(
             settings,
-            db.session_factory(engine),
+            sessions,
             prefect,
             Watchers(),
             KnownKeys(),
             dispatching=dispatching,
             following=following,
         )
-        async with supervised(loops):
+        async with supervised(loops), probes.answering(Probed(sessions=sessions, loops=loops), settings):
             await stop.wait()
     await engine.dispose()
 

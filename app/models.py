@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Date,
     DateTime,
+    Double,
     Enum,
     ForeignKey,
     Identity,
@@ -108,6 +110,19 @@ class EmailStatus(StrEnum):
     SENT = "sent"
 
 
+class ReportStep(StrEnum):
+    """What the daily report follows an application by."""
+
+    RECEIVED = "received"
+    """A document of it arrived."""
+    READ = "read"
+    """A document of it was read, or found to be unreadable."""
+    DECIDED = "decided"
+    """A decision about it was recorded, a request for more information included."""
+    FAILED = "failed"
+    """A run of it ended badly. One that was cancelled, or replayed since, has not."""
+
+
 class Role(StrEnum):
     LOAN_APP = "loan-app"
     UNDERWRITER = "underwriter"
@@ -120,6 +135,7 @@ TERMINAL_RUN_STATES = frozenset(
 UNSUCCESSFUL_RUN_STATES = TERMINAL_RUN_STATES - {RunState.COMPLETED}
 FOLLOWED_RUN_STATES = frozenset(RunState) - TERMINAL_RUN_STATES - {RunState.ACCEPTED}
 """The states in which a run is Prefect's, and its next state is learnt from Prefect."""
+UNFINISHED_RUN_STATES = frozenset(RunState) - TERMINAL_RUN_STATES
 
 APPLICATION_MOVES: dict[ApplicationStatus, frozenset[ApplicationStatus]] = {
     ApplicationStatus.AWAITING_DOCUMENT: frozenset({ApplicationStatus.VERIFYING}),
@@ -149,17 +165,27 @@ _timestamp = DateTime(timezone=True)
 
 
 class Notification(Base):
-    """One message from SNS, as it was received."""
+    """One message from SNS, as it was received. The row outlives its envelope, to know the message again."""
 
     __tablename__ = "notifications"
-    __table_args__ = (UniqueConstraint("topic_arn", "message_id"),)
+    __table_args__ = (
+        UniqueConstraint("topic_arn", "message_id"),
+        Index(
+            "ix_notifications_with_envelope",
+            "received_at",
+            "id",
+            postgresql_where=text("envelope IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     topic_arn: Mapped[str] = mapped_column(Text)
     message_id: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text)
-    """SNS's own word: Notification, SubscriptionConfirmation or UnsubscribeConfirmation."""
-    envelope: Mapped[str] = mapped_column(Text)
+    """SNS's own word: Notification, SubscriptionConfirmation or UnsubscribeConfirmation. `Listing` is ours:
+    no notification came, the object was found in the bucket."""
+    envelope: Mapped[str | None] = mapped_column(Text)
+    """None once it was purged: it tells the uploader's address and the object's key."""
     outcome: Mapped[NotificationOutcome] = mapped_column(_enum(NotificationOutcome, "outcome"))
     sent_at: Mapped[datetime] = mapped_column(_timestamp)
     received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
@@ -192,26 +218,39 @@ class QuarantinedMessage(Base):
 
 
 class Application(Base):
-    """A loan application, known by the loan app's own id."""
+    """A loan application, known by the loan app's own id. Once it is purged only this row is left of it."""
 
     __tablename__ = "applications"
+    # Neither column ever changes while it is kept, so its many updates leave the index alone.
+    __table_args__ = (
+        Index("ix_applications_kept", "created_at", "id", postgresql_where=text("purged_at IS NULL")),
+    )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     applicant: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """Encrypted JSON. None when a document arrived before the loan app registered the application."""
+    """Encrypted JSON. None when a document arrived before the loan app registered the application, and once
+    the application was purged."""
     status: Mapped[ApplicationStatus] = mapped_column(
         _enum(ApplicationStatus, "status"), default=ApplicationStatus.AWAITING_DOCUMENT
     )
     version: Mapped[int] = mapped_column(BigInteger, default=1)
     created_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    purged_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    """When what it held was removed. Nothing is received for it from then on."""
 
 
 class Document(Base):
     """One version of one uploaded object."""
 
     __tablename__ = "documents"
-    __table_args__ = (UniqueConstraint("bucket", "key", "object_version"),)
+    __table_args__ = (
+        UniqueConstraint("bucket", "key", "object_version"),
+        # For the daily report. Rows lie in the order of these times, so an index of a few pages will do.
+        Index("ix_documents_received_at", "received_at", postgresql_using="brin"),
+        Index("ix_documents_verified_at", "verified_at", postgresql_using="brin"),
+        Index("ix_documents_kept", "received_at", "id", postgresql_where=text("purged_at IS NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
@@ -225,6 +264,9 @@ class Document(Base):
     kind: Mapped[str] = mapped_column(Text)
     size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes, as S3 announced them."""
+    stored_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    """When S3 stored it, by the event or by a listing. Orders a key's versions where a sequencer is missing;
+    None in rows from before there was the column."""
     content_type: Mapped[str | None] = mapped_column(Text)
     status: Mapped[DocumentStatus] = mapped_column(
         _enum(DocumentStatus, "status"), default=DocumentStatus.RECEIVED
@@ -233,6 +275,19 @@ class Document(Base):
     """Why it is unreadable or rejected, in a sentence the applicant can act on."""
     received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
     verified_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    purged_at: Mapped[datetime | None] = mapped_column(_timestamp)
+    """When its picture and what was read from it were removed; the row keeps its application's history."""
+
+
+class LeavingObject(Base):
+    """An object whose document is gone and that is still to be deleted from its bucket."""
+
+    __tablename__ = "leaving_objects"
+
+    document_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    bucket: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
 
 
 class Extraction(Base):
@@ -254,7 +309,10 @@ class Decision(Base):
     """An underwriter's decision, recorded once per sender's idempotency key."""
 
     __tablename__ = "decisions"
-    __table_args__ = (UniqueConstraint("source", "idempotency_key"),)
+    __table_args__ = (
+        UniqueConstraint("source", "idempotency_key"),
+        Index("ix_decisions_received_at", "received_at", postgresql_using="brin"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
@@ -315,6 +373,8 @@ class Run(Base):
         Index("ix_runs_of_route", "route", "id"),
         Index("ix_runs_in_state", "state", "id"),
         Index("ix_runs_of_route_in_state", "route", "state", "id"),
+        # Those that are purged by their own age, and not with their application.
+        Index("ix_runs_of_no_application", "ended_at", "id", postgresql_where=text("application_id IS NULL")),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -345,6 +405,8 @@ class Run(Base):
     flow_run_id: Mapped[uuid.UUID | None] = mapped_column(unique=True)
     replays: Mapped[int] = mapped_column(default=0)
     previous_flow_runs: Mapped[list[str]] = mapped_column(JSONB, default=list)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+    """The span that caused it (W3C Trace Context); None where tracing was off."""
     accepted_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
     dispatched_at: Mapped[datetime | None] = mapped_column(_timestamp)
     started_at: Mapped[datetime | None] = mapped_column(_timestamp)
@@ -395,3 +457,48 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(_timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(_timestamp)
     last_used_at: Mapped[datetime | None] = mapped_column(_timestamp)
+
+
+class ReportedDay(Base):
+    """One day in numbers. Applications are counted, once a day for each step."""
+
+    __tablename__ = "report_days"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    time_zone: Mapped[str] = mapped_column(Text)
+    """Where the day began and ended at midnight."""
+    received: Mapped[int]
+    read: Mapped[int]
+    decided: Mapped[int]
+    """Approved or denied; a request for more information decides nothing."""
+    failed: Mapped[int]
+    read_seconds_median: Mapped[float | None] = mapped_column(Double)
+    """From received to read, of what was read on the day; None when nothing was."""
+    read_seconds_p95: Mapped[float | None] = mapped_column(Double)
+    decision_seconds_median: Mapped[float | None] = mapped_column(Double)
+    """From read to decided, of what was decided on the day."""
+    decision_seconds_p95: Mapped[float | None] = mapped_column(Double)
+    duplicates: Mapped[int]
+    """Rows left out because the application took the same step twice on the day."""
+    without_key: Mapped[int]
+    """Rows left out because they belong to no application, such as a failed run of another route."""
+
+
+class ReportedStep(Base):
+    """A step that an application took on a day: ids, states and times, and nothing of a person."""
+
+    __tablename__ = "report_steps"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    step: Mapped[ReportStep] = mapped_column(_enum(ReportStep, "step"), primary_key=True)
+    application_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    """No foreign key: reports outlive applications."""
+    subject_id: Mapped[uuid.UUID]
+    """The document, decision or run it was about."""
+    state: Mapped[str] = mapped_column(Text)
+    """The document's or run's state, or the decision's outcome, in lower case."""
+    at: Mapped[datetime] = mapped_column(_timestamp)
+    seconds_since_received: Mapped[float | None] = mapped_column(Double)
+    """Since the application's first document arrived."""
+    seconds_since_read: Mapped[float | None] = mapped_column(Double)
+    """Of a decision: since the last of its documents was read."""

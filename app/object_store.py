@@ -1,8 +1,9 @@
-"""S3: presigned uploads that the loan app's client makes itself, and reads for the flows."""
+"""S3: presigned uploads that the loan app's client makes itself, and what the flows read and keep."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.errors import NotFound, ObjectStoreUnavailable
+from app.errors import Misconfigured, NotFound, ObjectStoreUnavailable
 from app.settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket"}
+_DIGEST = "sha256"
+_NOTHING_TO_SEE = {"403", "404"}
+"""HeadObject's answers about what is not there: 403 to whom may not list the bucket (S3 API, HeadObject)."""
 
 
 class ObjectMissing(NotFound):
@@ -103,6 +107,68 @@ class ObjectStore:
         return StoredObject(
             data, response["ContentLength"], response["ETag"].strip('"'), response.get("ContentType", "")
         )
+
+    async def keep(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
+        """Store the object unless it is there with the same content; returns whether it was stored.
+
+        Raises Misconfigured when there is no such bucket, or ObjectStoreUnavailable.
+        """
+        return await asyncio.to_thread(self._keep, bucket, key, data, content_type)
+
+    def _keep(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            if self._digest_of(bucket, key) == digest:
+                return False
+            self._client.put_object(
+                Bucket=bucket, Key=key, Body=data, ContentType=content_type, Metadata={_DIGEST: digest}
+            )
+        except ClientError as error:
+            if _code(error) == "NoSuchBucket":
+                raise Misconfigured(f'There is no bucket "{bucket}"; create it, or name another.') from error
+            raise ObjectStoreUnavailable(f"S3 answered {_code(error)} to PutObject.") from error
+        except (BotoCoreError, OSError) as error:
+            raise ObjectStoreUnavailable(f"S3 cannot be reached ({type(error).__name__}).") from error
+        return True
+
+    def _digest_of(self, bucket: str, key: str) -> str | None:
+        """The SHA-256 that `keep` left with the object; its ETag is none where the bucket encrypts by KMS."""
+        try:
+            return self._client.head_object(Bucket=bucket, Key=key)["Metadata"].get(_DIGEST)
+        except ClientError as error:
+            if _code(error) in _NOTHING_TO_SEE:
+                return None
+            raise
+
+    async def delete(self, bucket: str, key: str) -> str | None:
+        """Delete every version of the object and every delete marker; nothing there is as good.
+
+        Needs s3:ListBucketVersions and s3:DeleteObjectVersion. Returns the code of S3's refusal, None when
+        nothing is left. Raises ObjectStoreUnavailable when S3 cannot be asked. A missing bucket is a
+        refusal: more likely it is the wrong one than that it was deleted with all pictures.
+        """
+        return await asyncio.to_thread(self._delete, bucket, key)
+
+    def _delete(self, bucket: str, key: str) -> str | None:
+        try:
+            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key)
+            for page in pages:
+                versions: list[Any] = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+                doomed: list[Any] = [
+                    {"Key": key, "VersionId": version["VersionId"]}
+                    for version in versions
+                    if version["Key"] == key
+                ]
+                if not doomed:
+                    continue
+                answer = self._client.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+                if refused := answer.get("Errors"):
+                    return refused[0].get("Code", "an error")
+        except ClientError as error:
+            return _code(error)
+        except (BotoCoreError, OSError) as error:
+            raise ObjectStoreUnavailable(f"S3 cannot be reached ({type(error).__name__}).") from error
+        return None
 
 
 def _code(error: ClientError) -> str:

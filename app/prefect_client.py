@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,12 +21,19 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.errors import PrefectUnavailable
 from app.models import RunState
+from app.prefect_flow_runs import (
+    MESSAGE_LIMIT,
+    TAG,
+    BulkAnswer,
+    FlowRun,
+    NewFlowRun,
+    Refusal,
+    bulk_outcome,
+    refusal_of,
+)
 from app.settings import PrefectSettings
 
 log = structlog.get_logger()
-
-TAG = "sluice"
-"""On every flow run we create, so that its events and the runs themselves can be told from others."""
 
 PAGE = 200
 """The most flow runs Prefect returns for one question."""
@@ -38,8 +44,6 @@ _KEEPALIVE_SECONDS = 4.0
 
 _REFUSALS = frozenset({400, 409, 413, 422})
 """Statuses that mean Prefect understood the request and does not accept its content."""
-
-_MESSAGE_LIMIT = 1_000
 
 
 class PrefectFailed(PrefectUnavailable):
@@ -53,70 +57,13 @@ class DeploymentMissing(Exception):
         super().__init__(f"Prefect has no deployment {deployment}. Deploy it, or correct the route.")
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why Prefect did not create a flow run. A permanent one is repeated however often it is asked."""
-
-    message: str
-    permanent: bool
-
-
-@dataclass(frozen=True)
-class NewFlowRun:
-    """A flow run to create. Prefect stores and shows all of it."""
-
-    idempotency_key: str
-    name: str
-    parameters: Mapping[str, Any]
-    tags: Sequence[str] = ()
-    work_queue: str | None = None
-
-    def body(self) -> dict[str, Any]:
-        """As Prefect's DeploymentFlowRunCreate."""
-        body: dict[str, Any] = {
-            "idempotency_key": self.idempotency_key,
-            "name": self.name,
-            "parameters": dict(self.parameters),
-            "tags": [*self.tags, TAG],
-        }
-        if self.work_queue is not None:
-            body["work_queue_name"] = self.work_queue
-        return body
-
-
-class FlowRunState(BaseModel):
-    """A state as Prefect tells it: its type, its name and when the run entered it."""
-
-    type: RunState
-    name: str
-    timestamp: datetime
-
-
-class FlowRun(BaseModel):
-    """A flow run as Prefect has committed it."""
-
-    id: uuid.UUID
-    idempotency_key: str | None = None
-    state: FlowRunState
-
-
 class _Id(BaseModel):
     id: uuid.UUID
 
 
-class _BulkItem(BaseModel):
-    flow_run_id: uuid.UUID | None = None
-    status: str
-    error: str | None = None
-
-
-class _BulkAnswer(BaseModel):
-    results: list[_BulkItem]
-
-
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 _ID = TypeAdapter(_Id)
-_BULK_ANSWER = TypeAdapter(_BulkAnswer)
+_BULK_ANSWER = TypeAdapter(BulkAnswer)
 _FLOW_RUNS = TypeAdapter(list[FlowRun])
 _COUNT = TypeAdapter(int)
 
@@ -205,7 +152,7 @@ class PrefectClient:
         storable: list[NewFlowRun] = []
         # Two bulk calls that insert the same keys in opposite orders deadlock in Prefect's database.
         for new in sorted(wanted, key=lambda new: new.idempotency_key):
-            refusal = _refusal_of(new.parameters)
+            refusal = refusal_of(new.parameters)
             if refusal is None:
                 storable.append(new)
             else:
@@ -238,7 +185,7 @@ class PrefectClient:
         except _RequestRefused:
             # One malformed item refuses them all, and a deployment may have been deployed anew.
             return None
-        outcomes = [_bulk_outcome(item) for item in answer.results]
+        outcomes = [bulk_outcome(item) for item in answer.results]
         if len(outcomes) != len(batch):
             return None
         believed: dict[str, uuid.UUID | Refusal] = {}
@@ -363,32 +310,6 @@ def deployment_path(deployment: str) -> str:
     return f"/deployments/name/{quote(flow, safe='')}/{quote(name, safe='')}"
 
 
-def _bulk_outcome(item: _BulkItem) -> uuid.UUID | Refusal | None:
-    """What became of one item, or None when it casts doubt on all the others."""
-    if item.status == "CREATED":
-        return item.flow_run_id
-    if (item.error or "").startswith("Parameter validation failed"):
-        return Refusal((item.error or "")[:_MESSAGE_LIMIT], permanent=True)
-    return None
-
-
-def _refusal_of(value: Any) -> Refusal | None:
-    """Why a parameter must not be sent to Prefect at all."""
-    if isinstance(value, str):
-        # PostgreSQL cannot store it, and Prefect would answer 503 for ever.
-        return Refusal("A parameter holds a NUL character.", permanent=True) if "\0" in value else None
-    if isinstance(value, Mapping):
-        # Prefect would run it as a template, with its variables in reach.
-        if "__prefect_kind" in value:
-            return Refusal(
-                "A parameter holds `__prefect_kind`, which Prefect would evaluate.", permanent=True
-            )
-        return _refusal_of([*value.keys(), *value.values()])
-    if isinstance(value, list | tuple):
-        return next((refusal for item in value if (refusal := _refusal_of(item))), None)
-    return None
-
-
 def _message(response: httpx.Response) -> str:
     """What Prefect says was wrong, without the request it repeats."""
     try:
@@ -399,7 +320,7 @@ def _message(response: httpx.Response) -> str:
         return f"Prefect answers {response.status_code}."
     said = answer.get("detail") or answer.get("exception_detail") or answer.get("exception_message")
     text = said if isinstance(said, str) else json.dumps(said)
-    return text[:_MESSAGE_LIMIT]
+    return text[:MESSAGE_LIMIT]
 
 
 def _any_of(ids: Collection[uuid.UUID]) -> dict[str, list[str]]:

@@ -19,7 +19,7 @@ from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from app.errors import PrefectUnavailable
-from app.prefect_client import TAG
+from app.prefect_flow_runs import TAG
 from app.settings import PrefectSettings
 
 _SILENCE_SECONDS = 5.0

@@ -15,22 +15,25 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from app import outcomes, reconcile, runs
+from app import outcomes, reconcile, run_spans, runs
 from app.circuit import Circuit
 from app.db import Sessions
 from app.election import while_elected
 from app.errors import PrefectUnavailable
 from app.hints import Hints
+from app.loops import repeat
 from app.models import FOLLOWED_RUN_STATES, Run, RunState
-from app.prefect_client import PAGE, FlowRun, FlowRunState, PrefectClient
+from app.prefect_client import PAGE, PrefectClient
 from app.prefect_events import listen
+from app.prefect_flow_runs import FlowRun, FlowRunState
 from app.settings import DatabaseSettings, ProjectionSettings
-from app.telemetry import UNRECONCILED
+from app.telemetry import FOLLOWING, UNRECONCILED
 
 log = structlog.get_logger()
 
@@ -76,11 +79,15 @@ async def follow(
     hints, refresh_now, never = Hints(), asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_listen(prefect, hints, refresh_now, by.events))
-            tasks.create_task(_repeat(by.hints, lambda: read_hinted(sessions, prefect, hints), hints.arrived))
-            tasks.create_task(_repeat(by.refresh, lambda: refresh(sessions, prefect, settings), refresh_now))
-            tasks.create_task(_repeat(by.reconciliation, lambda: compare(sessions, prefect, settings), never))
+        with FOLLOWING.track_inprogress():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_listen(prefect, hints, refresh_now, by.events))
+                for circuit, body, wake in (
+                    (by.hints, lambda: read_hinted(sessions, prefect, hints), hints.arrived),
+                    (by.refresh, lambda: refresh(sessions, prefect, settings), refresh_now),
+                    (by.reconciliation, lambda: compare(sessions, prefect, settings), never),
+                ):
+                    tasks.create_task(repeat(partial(_through, circuit, body), wake))
 
     try:
         await while_elected(database, _FOLLOWER_LOCK, work)
@@ -103,25 +110,16 @@ async def _listen(prefect: PrefectClient, hints: Hints, refresh_now: asyncio.Eve
             await asyncio.sleep(circuit.seconds_left())
 
 
-async def _repeat(circuit: Circuit, body: Callable[[], Awaitable[float]], wake: asyncio.Event) -> None:
-    while True:
-        wake.clear()
-        try:
-            seconds = await body()
-        except PrefectUnavailable as error:
-            circuit.failed(error)
-            await asyncio.sleep(circuit.seconds_left())
-        else:
-            circuit.succeeded()
-            await _wait(wake, seconds)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
+async def _through(circuit: Circuit, body: Callable[[], Awaitable[float]]) -> float:
+    """One round of the body. When Prefect cannot be asked it is left alone, and nothing cuts that short."""
     try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
+        seconds = await body()
+    except PrefectUnavailable as error:
+        circuit.failed(error)
+        await asyncio.sleep(circuit.seconds_left())
+        return 0.0
+    circuit.succeeded()
+    return seconds
 
 
 async def read_hinted(sessions: Sessions, prefect: PrefectClient, hints: Hints) -> float:
@@ -269,3 +267,5 @@ async def _apply_together(sessions: Sessions, found: Collection[FlowRun]) -> Non
         changed = await runs.apply_states(session, found)
         for run in sorted(changed, key=lambda run: run.application_id or ""):
             await outcomes.run_changed_state(session, run)
+    for run in changed:
+        run_spans.changed_state(run)

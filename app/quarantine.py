@@ -18,7 +18,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit, inbox, sns, sns_client
+from app import audit, inbox, sns
 from app.db import Sessions
 from app.errors import BadRequest, Forbidden, NotFound, SluiceError, StillRefused, TopicNotAllowed
 from app.models import QuarantinedMessage, new_id
@@ -94,6 +94,12 @@ async def keep(
     await _make_room(session, settings.max_messages)
 
 
+async def has_room(session: AsyncSession, settings: QuarantineSettings) -> bool:
+    """Whether one more can be kept without another making room for it."""
+    count = await session.scalar(select(func.count()).select_from(QuarantinedMessage)) or 0
+    return count < settings.max_messages
+
+
 async def expire(session: AsyncSession, settings: QuarantineSettings, *, now: datetime) -> None:
     """Delete what was received longer ago than messages are kept."""
     oldest = now - timedelta(days=settings.max_age_days)
@@ -162,16 +168,13 @@ async def release(
         return entry
     envelope = entry.envelope.encode()
     try:
-        message = sns.parse(envelope)
-        sns.check_policy(message, settings.topics, now=message.sent_at)
-        await sns_client.check_signature(certificates, settings, message, now=entry.received_at)
+        message = await inbox.verify_late(certificates, settings, envelope, received_at=entry.received_at)
         subscription = await inbox.confirm(sessions, settings, message)
+        intake = inbox.read(routes, message, envelope, subscription=subscription)
         async with sessions.begin() as session:
             entry = await _find(session, entry_id, lock=True)
             if entry.released_at is None:
-                entry.outcome = await inbox.receive(
-                    session, routes, message, envelope, subscription=subscription
-                )
+                [entry.outcome] = await inbox.record(session, [intake])
                 await _mark_released(session, entry, actor)
     except (BadRequest, Forbidden) as refusal:
         raise StillRefused(

@@ -24,7 +24,8 @@ from app.models import (
     RunCause,
     RunState,
 )
-from app.prefect_client import PAGE, FlowRun, PrefectClient
+from app.prefect_client import PAGE, PrefectClient
+from app.prefect_flow_runs import FlowRun
 from app.runs import DELETED
 
 SETTLED = timedelta(seconds=10)

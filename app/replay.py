@@ -1,53 +1,26 @@
-"""Replaying runs that ended badly: one, or all that a filter names; and listing them beforehand."""
+"""Replaying runs that ended badly: one, or all that a filter names."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import applications, runs
 from app.db import Sessions
 from app.errors import Conflict
 from app.models import UNSUCCESSFUL_RUN_STATES, Run, RunCause, RunState
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which runs are meant, by state, route and the time since which they were accepted."""
-
-    states: tuple[RunState, ...] = (RunState.DEAD,)
-    route: str | None = None
-    since: datetime | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
-        conditions: list[ColumnElement[bool]] = []
-        if self.states:
-            conditions.append(Run.state.in_(self.states))
-        if self.route is not None:
-            conditions.append(Run.route == self.route)
-        if self.since is not None:
-            conditions.append(Run.accepted_at >= self.since)
-        return conditions
+from app.run_filter import RunFilter
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """`matching` runs fitted the selection when it was counted; these were replayed, or would have been."""
+    """`matching` runs fitted the filter when it was counted; these were replayed, or would have been."""
 
     matching: int
     run_ids: list[uuid.UUID]
-
-
-async def find(session: AsyncSession, selection: Selection, *, limit: int) -> Sequence[Run]:
-    """The runs of a selection, the longest accepted first."""
-    statement = select(Run).where(*selection.conditions()).order_by(Run.accepted_at, Run.id).limit(limit)
-    return (await session.scalars(statement)).all()
 
 
 async def replay(session: AsyncSession, run_id: uuid.UUID, *, actor: str) -> Run:
@@ -59,19 +32,20 @@ async def replay(session: AsyncSession, run_id: uuid.UUID, *, actor: str) -> Run
 
 
 async def replay_all(
-    sessions: Sessions, selection: Selection, *, actor: str, limit: int, dry_run: bool = False
+    sessions: Sessions, which: RunFilter, *, actor: str, limit: int, dry_run: bool = False
 ) -> Replayed:
-    """Replay up to `limit` runs of a selection, the longest accepted first; `dry_run` only tells which.
+    """Replay up to `limit` runs of a filter, the longest accepted first; `dry_run` only tells which.
 
     Each is a transaction of its own: what was replayed stays so when a later one fails. Raises Conflict,
     with nothing replayed, for states from which no run can be.
     """
-    if impossible := set(selection.states) - UNSUCCESSFUL_RUN_STATES:
+    if impossible := set(which.states or RunState) - UNSUCCESSFUL_RUN_STATES:
         raise Conflict(f"{', '.join(sorted(impossible))} runs cannot be replayed: they have not ended badly.")
     async with sessions() as session:
-        count = select(func.count()).select_from(Run).where(*selection.conditions())
-        matching = await session.scalar(count) or 0
-        found = [run.id for run in await find(session, selection, limit=limit)]
+        conditions = which.conditions()
+        matching = await session.scalar(select(func.count()).select_from(Run).where(*conditions)) or 0
+        oldest = select(Run.id).where(*conditions).order_by(Run.accepted_at, Run.id).limit(limit)
+        found = list(await session.scalars(oldest))
     if dry_run:
         return Replayed(matching, found)
     return Replayed(matching, [run_id for run_id in found if await _still(sessions, run_id, actor)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import audit
+from app import audit, tracing
 from app.changes import DUE, notify, run_changed, runs_changed
 from app.db import insert_many
 from app.errors import Conflict, NotFound
@@ -43,7 +43,7 @@ from app.models import (
     RunState,
     new_id,
 )
-from app.prefect_client import FlowRun
+from app.prefect_flow_runs import FlowRun
 from app.routing import Route
 
 DELETED = "Deleted"
@@ -63,6 +63,7 @@ class NewRun:
     work_queue: str | None = None
     tags: tuple[str, ...] = ()
     priority: int = 100
+    traceparent: str | None = field(default_factory=tracing.current)
 
     @classmethod
     def on_route(
@@ -92,7 +93,7 @@ _ENQUEUE = (
     insert_many(
         Run,
         *("id", "cause_kind", "cause_id", "route", "application_id"),
-        *("deployment", "parameters", "work_queue", "tags", "priority"),
+        *("deployment", "parameters", "work_queue", "tags", "priority", "traceparent"),
     )
     .on_conflict_do_nothing(index_elements=["cause_kind", "cause_id", "route"])
     # However many rows say so, PostgreSQL delivers the same notification of one transaction once.
@@ -154,7 +155,9 @@ async def refused(
     dead = {"state": RunState.DEAD, "state_name": "Dead", "ended_at": func.now()}
     settled = await _settle(session, run, **tried, **dead)
     if settled:
-        audit.record(session, actor="dispatcher", action="run.dead", subject=f"run:{run.id}", error=error)
+        audit.record(
+            session, actor="dispatcher", action="run.dead", subject=f"run:{run.id}", attempts=run.attempts + 1
+        )
     return settled
 
 
@@ -308,6 +311,7 @@ async def replay(session: AsyncSession, run_id: uuid.UUID, *, actor: str) -> Run
     run.flow_run_id = run.dispatched_at = run.started_at = run.ended_at = run.stuck_at = None
     run.last_error = None
     run.next_attempt_at = func.now()
+    run.traceparent = tracing.current()
     run.version += 1
     audit.record(session, actor=actor, action="run.replayed", subject=f"run:{run_id}", replay=run.replays)
     await notify(session, DUE)

@@ -8,8 +8,8 @@ Sources: S3 User Guide, "Event message structure" and "EventBridge event message
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
-from urllib.parse import unquote_plus
+from typing import Annotated, Any, TypeGuard
+from urllib.parse import quote_plus, unquote_plus
 
 from pydantic import (
     AfterValidator,
@@ -75,11 +75,12 @@ class ObjectEvent(BaseModel):
         """What tells this content of the key from every other, the same in each duplicate.
 
         The version id where there is one. Without versioning, and for the version `null` which every write
-        replaces, the ETag and the sequencer: the same bytes written twice are two versions here too.
+        replaces, the ETag and the sequencer, or the time where there is none: the same bytes written twice
+        are two versions here too.
         """
-        if self.version_id and self.version_id != "null":
+        if is_version(self.version_id):
             return self.version_id
-        return f"{self.etag or ''}-{self.sequencer or ''}"
+        return f"{self.etag or ''}-{self.sequencer or self.event_time.isoformat()}"
 
 
 class S3TestEvent(BaseModel):
@@ -109,6 +110,34 @@ def parse(message: str) -> list[ObjectEvent] | S3TestEvent | None:
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         # Not chained: pydantic's text quotes the event, and a log would keep it.
         raise errors.Malformed(f"The S3 event cannot be read: {_reason(error)}.") from None
+
+
+def as_message(event: ObjectEvent) -> str:
+    """The message in which S3 itself would have told of the event: what `parse` reads."""
+    stored = {
+        "key": quote_plus(event.key, safe="/"),
+        "size": event.size,
+        "eTag": event.etag,
+        "versionId": event.version_id,
+        "sequencer": event.sequencer,
+    }
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": event.region,
+        "eventTime": event.event_time.isoformat(),
+        "eventName": event.event_name,
+        "s3": {
+            "bucket": {"name": event.bucket},
+            "object": {name: value for name, value in stored.items() if value is not None},
+        },
+    }
+    return json.dumps({"Records": [record]})
+
+
+def is_version(version_id: str | None) -> TypeGuard[str]:
+    """Whether the id is of a version that stays as it is; every write replaces `null`."""
+    return bool(version_id) and version_id != "null"
 
 
 def later(a: str, b: str) -> bool:

@@ -7,11 +7,20 @@ Nothing here has a default that opens a door: an unset allow-list allows nobody.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 
 def _from_commas_or_json(value: Any) -> Any:
@@ -45,11 +54,40 @@ SecretList = Annotated[list[SecretStr], NoDecode, BeforeValidator(_from_commas_o
 Topics = Annotated[dict[str, TopicPolicy], NoDecode, BeforeValidator(_topics)]
 
 
+class _Files(SecretsSettingsSource):
+    """A folder with a file for each variable. An empty file is as good as none, as an empty variable is."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        value, key, is_complex = super().get_field_value(field, field_name)
+        return value or None, key, is_complex
+
+
+class Group(BaseSettings):
+    """Settings of one prefix. What the environment does not set is read from files in SLUICE_SECRETS_DIR.
+
+    A file bears the variable's name. It is for secrets where an environment is stored or shown, as that of a
+    container is by Docker and that of a flow run by Prefect.
+    """
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get("SLUICE_SECRETS_DIR")
+        files = _Files(settings_cls, secrets_dir=folder) if folder else file_secret_settings
+        return init_settings, env_settings, dotenv_settings, files
+
+
 def _group(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(env_prefix=f"SLUICE_{prefix}", env_ignore_empty=True, extra="ignore")
 
 
-class HttpSettings(BaseSettings):
+class HttpSettings(Group):
     """The gateway's own HTTP server."""
 
     model_config = _group("HTTP_")
@@ -65,11 +103,23 @@ class HttpSettings(BaseSettings):
     """An idle connection is kept this long: longer than a load balancer keeps its own, usually 60 s."""
     trusted_proxies: StrList = []
     """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    drain_seconds: float = Field(default=0.0, ge=0)
+    """How long everything is still served after SIGTERM, with `/readyz` red, so that a balancer notices."""
     shutdown_seconds: float = 8.0
-    """How long requests in flight may take after SIGTERM."""
+    """How long requests in flight may take once nothing new is let in."""
 
 
-class LimitSettings(BaseSettings):
+class OpsSettings(Group):
+    """Where `sluice dispatch` and `sluice follow` answer probes; a gateway does so on its own port."""
+
+    model_config = _group("OPS_")
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    """Unset: they listen nowhere."""
+
+
+class LimitSettings(Group):
     """How much one caller may ask of one process: so many requests a second, and a burst. 0: no limit."""
 
     model_config = _group("LIMIT_")
@@ -86,7 +136,7 @@ class LimitSettings(BaseSettings):
     sns_burst: int = Field(default=1_000, ge=1)
 
 
-class EventsSettings(BaseSettings):
+class EventsSettings(Group):
     """Event streams that follow an application or a run."""
 
     model_config = _group("EVENTS_")
@@ -98,7 +148,7 @@ class EventsSettings(BaseSettings):
     max_streams_per_key: int = Field(default=5_000, ge=1)
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(Group):
     """The gateway's PostgreSQL database (never Prefect's)."""
 
     model_config = _group("DATABASE_")
@@ -110,7 +160,7 @@ class DatabaseSettings(BaseSettings):
     statement_timeout_seconds: float = 10.0
 
 
-class SnsSettings(BaseSettings):
+class SnsSettings(Group):
     """Which SNS topics may send, and how their certificates are fetched."""
 
     model_config = _group("SNS_")
@@ -126,7 +176,7 @@ class SnsSettings(BaseSettings):
     """Where ConfirmSubscription is called; unset means AWS in the topic's own region."""
 
 
-class QuarantineSettings(BaseSettings):
+class QuarantineSettings(Group):
     """Messages that SNS really signed and that were refused: how many are kept, and for how long."""
 
     model_config = _group("QUARANTINE_")
@@ -139,7 +189,7 @@ class QuarantineSettings(BaseSettings):
     are only counted. Any AWS account can send them. 0 keeps none."""
 
 
-class S3Settings(BaseSettings):
+class S3Settings(Group):
     """The bucket applicants upload to. Credentials come from boto3's own chain."""
 
     model_config = _group("S3_")
@@ -152,7 +202,24 @@ class S3Settings(BaseSettings):
     upload_expires_seconds: int = 900
 
 
-class PrefectSettings(BaseSettings):
+class AwsSettings(Group):
+    """What `sluice aws` makes and minds in the account, beside the bucket and in its region."""
+
+    model_config = _group("AWS_")
+
+    gateway_url: str | None = None
+    """Where SNS reaches the gateway: `https://…/v1/sns`."""
+    topic: str = "sluice-uploads"
+    dead_letter_queue: str = "sluice-uploads-dead"
+    upload_prefix: str = "applications/"
+    """Keys of uploads begin with it; only those are announced and reconciled."""
+    deliveries_per_second: int = Field(default=500, ge=1)
+    """SNS sends no faster. What waits for it has its retries still before it."""
+    policy_prefix: str = "sluice-"
+    """Names of the managed IAM policies begin with it."""
+
+
+class PrefectSettings(Group):
     """The Prefect API the dispatcher creates flow runs in."""
 
     model_config = _group("PREFECT_")
@@ -165,7 +232,7 @@ class PrefectSettings(BaseSettings):
     timeout_seconds: float = 30.0
 
 
-class DispatcherSettings(BaseSettings):
+class DispatcherSettings(Group):
     """How accepted runs are handed to Prefect."""
 
     model_config = _group("DISPATCHER_")
@@ -188,7 +255,7 @@ class DispatcherSettings(BaseSettings):
     """Of all dispatchers together. Unset: as fast as Prefect takes them."""
 
 
-class ProjectionSettings(BaseSettings):
+class ProjectionSettings(Group):
     """How Prefect's states are followed."""
 
     model_config = _group("PROJECTION_")
@@ -204,14 +271,14 @@ class ProjectionSettings(BaseSettings):
     """How often the runs of the last hour are held against all that Prefect has."""
 
 
-class RoutesSettings(BaseSettings):
+class RoutesSettings(Group):
     model_config = _group("ROUTES_")
 
     file: Path | None = None
     """A TOML file of routes; unset means the loan routes that come with the package."""
 
 
-class DecisionSettings(BaseSettings):
+class DecisionSettings(Group):
     """Who may send underwriting decisions by signed webhook."""
 
     model_config = _group("DECISIONS_")
@@ -221,7 +288,7 @@ class DecisionSettings(BaseSettings):
     tolerance_seconds: int = 300
 
 
-class UnderwritingSettings(BaseSettings):
+class UnderwritingSettings(Group):
     """The underwriting tool that is told when a document has been read. Unset: the review queue only."""
 
     model_config = _group("UNDERWRITING_")
@@ -231,7 +298,7 @@ class UnderwritingSettings(BaseSettings):
     timeout_seconds: float = 15.0
 
 
-class MailSettings(BaseSettings):
+class MailSettings(Group):
     """How applicants are told."""
 
     model_config = _group("MAIL_")
@@ -252,7 +319,7 @@ class MailSettings(BaseSettings):
     timeout_seconds: float = 20.0
 
 
-class EncryptionSettings(BaseSettings):
+class EncryptionSettings(Group):
     """Keys for personal data at rest (AES-256-GCM)."""
 
     model_config = _group("ENCRYPTION_")
@@ -261,7 +328,59 @@ class EncryptionSettings(BaseSettings):
     """`id:base64-of-32-bytes`, newest first. The first encrypts; all decrypt."""
 
 
-class LogSettings(BaseSettings):
+class TracingSettings(Group):
+    """OpenTelemetry. Its own variables, such as OTEL_EXPORTER_OTLP_ENDPOINT, set everything else about it."""
+
+    model_config = _group("TRACING_")
+
+    enabled: bool = False
+    """Make spans and send them by OTLP over HTTP. Needs the extra `telemetry`."""
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f'"{name}" is no time zone; write one such as UTC or America/New_York') from None
+    return name
+
+
+class ReportsSettings(Group):
+    """The daily report: when its days begin, and where its files go."""
+
+    model_config = _group("REPORTS_")
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    """An IANA name. A day begins at midnight there; give the flow's schedule the same one."""
+    bucket: str | None = None
+    """Where a Parquet file per day is kept. Unset: the reporting tables only."""
+    prefix: str = "reports/daily/"
+    """What the files' keys begin with; a day and `.parquet` follow."""
+
+
+LONGEST_REDELIVERY_DAYS = 37
+"""For so long a message of SNS may come again: 23 days of its own retries to a queue, and 14 days in a
+dead-letter queue until somebody redrives it (SNS Developer Guide, "Message delivery retries"; SQS quotas)."""
+
+
+class RetentionSettings(Group):
+    """How long what is over is kept, for `sluice purge` to remove. Unset: for ever."""
+
+    model_config = _group("RETENTION_")
+
+    documents_days: float | None = Field(default=None, gt=0)
+    """Pictures, and what was read from them, after the last change of a decided application."""
+    applications_days: float | None = Field(default=None, gt=0)
+    """All of a decided application, after its last change."""
+    notifications_days: float | None = Field(default=None, gt=0)
+    """Envelopes of received messages, after their arrival."""
+    runs_days: float | None = Field(default=None, gt=LONGEST_REDELIVERY_DAYS)
+    """Finished runs that belong to no application. Their row is what knows an object's event again."""
+    batch_size: int = Field(default=200, ge=1, le=1_000)
+    """Rows in one transaction."""
+
+
+class LogSettings(Group):
     model_config = _group("LOG_")
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -274,12 +393,14 @@ class Settings(BaseModel):
     model_config = {"frozen": True}
 
     http: HttpSettings = Field(default_factory=HttpSettings)
+    ops: OpsSettings = Field(default_factory=OpsSettings)
     limit: LimitSettings = Field(default_factory=LimitSettings)
     events: EventsSettings = Field(default_factory=EventsSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     sns: SnsSettings = Field(default_factory=SnsSettings)
     quarantine: QuarantineSettings = Field(default_factory=QuarantineSettings)
     s3: S3Settings = Field(default_factory=S3Settings)
+    aws: AwsSettings = Field(default_factory=AwsSettings)
     prefect: PrefectSettings = Field(default_factory=PrefectSettings)
     dispatcher: DispatcherSettings = Field(default_factory=DispatcherSettings)
     projection: ProjectionSettings = Field(default_factory=ProjectionSettings)
@@ -288,4 +409,7 @@ class Settings(BaseModel):
     underwriting: UnderwritingSettings = Field(default_factory=UnderwritingSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
     encryption: EncryptionSettings = Field(default_factory=EncryptionSettings)
+    reports: ReportsSettings = Field(default_factory=ReportsSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import applications, backlog, decisions
@@ -28,10 +27,8 @@ from app.models import (
     Extraction,
     Run,
     RunState,
-    first_id,
 )
-
-_CLOCKS_DIFFER_SECONDS = 300.0
+from app.run_filter import RunFilter
 
 
 class _View(BaseModel):
@@ -49,6 +46,8 @@ class DocumentView(_View):
     reason: str | None
     received_at: datetime
     verified_at: datetime | None
+    purged_at: datetime | None
+    """When the picture and what was read from it were removed."""
 
 
 class ExtractionView(_View):
@@ -124,10 +123,14 @@ class ApplicationView(_View):
 async def application(
     session: AsyncSession, application_id: str, *, notes: Keyring | None = None
 ) -> ApplicationView:
-    """The application; with the decision's note only for whom `notes` can decrypt it. Raises NotFound."""
+    """The application; with the decision's note only for whom `notes` can decrypt it.
+
+    Raises NotFound, and Purged once it was.
+    """
     row = await session.get(Application, application_id)
     if row is None:
         raise applications.unknown(application_id)
+    applications.check_kept(row)
     documents = select(Document).where(Document.application_id == row.id).order_by(Document.id)
     runs = select(Run).where(Run.application_id == row.id).order_by(Run.id)
     decision = await session.scalar(decisions.standing_decision(row.id))
@@ -149,32 +152,6 @@ async def run(session: AsyncSession, run_id: uuid.UUID) -> RunView:
     view = RunView.model_validate(row)
     view.place = await backlog.place(session, row)
     return view
-
-
-@dataclass(frozen=True)
-class RunFilter:
-    """Which runs are listed; each member that is set narrows it."""
-
-    application_id: str | None = None
-    route: str | None = None
-    state: RunState | None = None
-    since: datetime | None = None
-    """Accepted at this time or later."""
-    of_applications: bool = False
-    """Only those that belong to an application."""
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL, for which there are indexes that end in the run's id."""
-        wanted = {Run.application_id: self.application_id, Run.route: self.route, Run.state: self.state}
-        conditions = [column == value for column, value in wanted.items() if value is not None]
-        if self.of_applications:
-            conditions.append(Run.application_id.is_not(None))
-        if self.since is not None:
-            # An id begins with the time at which it was made: by the clock of another machine, and later
-            # than the transaction began that is the time of acceptance.
-            first = first_id(self.since.timestamp() - _CLOCKS_DIFFER_SECONDS)
-            conditions += [Run.accepted_at >= self.since, Run.id >= first]
-        return conditions
 
 
 async def runs(

@@ -38,6 +38,10 @@ CIRCUIT_FAILURES = Gauge("sluice_circuit_failures", "Failures since the last suc
 UNRECONCILED = Gauge(
     "sluice_unreconciled", "What the last reconciliation of this process found amiss, by kind.", ["kind"]
 )
+FOLLOWING = Gauge("sluice_following", "1 in the elected follower, 0 in those that stand by.")
+UNSEALED = Gauge(
+    "sluice_audit_oldest_unsealed_seconds", "Age of the oldest audit entry that waits to be sealed; 0: none."
+)
 LOOP_UP = Gauge("sluice_loop_up", "1 while the background loop works, 0 after it failed.", ["loop"])
 LOOP_FAILURES = Counter("sluice_loop_failures", "Rounds of a background loop that raised.", ["loop"])
 STREAMS = Gauge("sluice_event_streams", "Event streams that are open in this process.")

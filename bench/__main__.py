@@ -1,4 +1,4 @@
-"""`python -m bench [--quick] [SECTION …]`: measure, print one table, write bench/results.json."""
+"""`python -m bench [--quick] [--rows N] [SECTION …]`: measure, print one table, write bench/results.json."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 from app.settings import LogSettings
 from app.telemetry import configure_logging
@@ -41,11 +42,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("sections", nargs="*", help=f"of {', '.join(SECTIONS)}; all unless some are named")
     parser.add_argument("--quick", action="store_true", help="two minutes, and numbers to match")
+    parser.add_argument("--rows", type=int, help="measure growth on a database of so many rows as well")
     arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else FULL
+    if arguments.rows:
+        plan = replace(plan, rows=(*plan.rows, arguments.rows))
     configure_logging(LogSettings(level="WARNING"))
     with messages.generators() as pool:
         names = arguments.sections or list(SECTIONS)
-        figures = asyncio.run(measure(pool, QUICK if arguments.quick else FULL, names))
+        figures = asyncio.run(measure(pool, plan, names))
     sys.stdout.write(results.show(figures) + "\n")
     if len(names) == len(SECTIONS):
         results.write(figures, quick=arguments.quick)

@@ -1,9 +1,10 @@
-"""Growth: the same rates on a small and on a large database, taken in turns."""
+"""Growth: the same rates on a small database and on larger ones, taken in turns."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 from bench import load, messages, status
 from bench.grounds import Grounds, Served
@@ -14,7 +15,7 @@ from bench.results import Figure, ratio_of_rates, side
 _CONNECTIONS = 32
 _PER_SECOND = 4_000
 _FLAT = 0.85
-_DATABASES = ("small", "large")
+_FILLED_AT_ONCE = 1_000_000
 
 # A finished year of notifications, each with its application, document, run and sealed audit entry.
 _FILL = (
@@ -39,44 +40,50 @@ _FILL = (
     FROM numbered""",
 )
 _NUMBERED = """WITH numbered AS (
-    SELECT n, now() - interval '1 year' * (1 - n / {rows}.0) AS t FROM generate_series(1, {rows}) AS n
+    SELECT n, now() - interval '1 year' * (1 - n / {rows}.0) AS t FROM generate_series({first}, {last}) AS n
 ) """
 
 
 async def figures(grounds: Grounds, plan: Plan) -> AsyncIterator[Figure]:
-    rows = dict(zip(_DATABASES, (plan.small_rows, plan.large_rows), strict=True))
-    for database, count in rows.items():
-        await grounds.create_database(database)
-        await _fill(grounds, database, count)
-    samples: defaultdict[tuple[str, str], list[Sample]] = defaultdict(list)
-    async with grounds.gateway("small") as small, grounds.gateway("large") as large:
-        gateways = {"small": small, "large": large}
-        polls = {name: await status.polls(grounds, gateway, name) for name, gateway in gateways.items()}
-        for name, gateway in gateways.items():
-            await status.warm_up(grounds, gateway, polls[name])
+    samples: defaultdict[tuple[str, int], list[Sample]] = defaultdict(list)
+    async with AsyncExitStack() as stack:
+        gateways: dict[int, Served] = {}
+        polls = {}
+        for rows in plan.rows:
+            database = f"rows{rows}"
+            await grounds.create_database(database)
+            await _fill(grounds, database, rows)
+            gateways[rows] = await stack.enter_async_context(grounds.gateway(database))
+            polls[rows] = await status.polls(grounds, gateways[rows], database)
+            await status.warm_up(grounds, gateways[rows], polls[rows])
         for _ in range(plan.rounds):
-            for name, gateway in gateways.items():
+            for rows, gateway in gateways.items():
                 fresh = messages.signed(grounds.pool, round(_PER_SECOND * plan.seconds))
-                samples["notification committed", name].append(await _put(grounds, plan, gateway, fresh))
+                samples["notification committed", rows].append(await _put(grounds, plan, gateway, fresh))
                 for what in ("304, nothing new", "200, the whole status"):
-                    sample = await _put(grounds, plan, gateway, polls[name][what], repeat=True)
-                    samples[what, name].append(sample)
-    for what in dict.fromkeys(what for what, _ in samples):
-        few, many = samples[what, "small"], samples[what, "large"]
-        yield Figure(
-            section="growth",
-            ours=side(f"{what}, at {rows['large']:,} rows", many),
-            theirs=side(f"at {rows['small']:,} rows", few),
-            ratio=ratio_of_rates(many, few),
-            connections=_CONNECTIONS,
-            at_least=_FLAT,
-        )
+                    sample = await _put(grounds, plan, gateway, polls[rows][what], repeat=True)
+                    samples[what, rows].append(sample)
+    fewest, *more = plan.rows
+    for rows in more:
+        for what in dict.fromkeys(what for what, _ in samples):
+            yield Figure(
+                section="growth",
+                ours=side(f"{what}, at {rows:,} rows", samples[what, rows]),
+                theirs=side(f"at {fewest:,} rows", samples[what, fewest]),
+                ratio=ratio_of_rates(samples[what, rows], samples[what, fewest]),
+                connections=_CONNECTIONS,
+                at_least=_FLAT,
+            )
 
 
 async def _fill(grounds: Grounds, database: str, rows: int) -> None:
     async with grounds.connected(database) as connection:
-        for statement in _FILL:
-            await connection.execute(_NUMBERED.format(rows=rows) + statement)
+        # No foreign key is looked up: what is filled in refers to itself.
+        await connection.execute("SET session_replication_role = replica; SET synchronous_commit = off")
+        for first in range(1, rows + 1, _FILLED_AT_ONCE):
+            last = min(rows, first + _FILLED_AT_ONCE - 1)
+            for statement in _FILL:
+                await connection.execute(_NUMBERED.format(rows=rows, first=first, last=last) + statement)
         await connection.execute("VACUUM ANALYZE")
         await connection.execute("CHECKPOINT")
 

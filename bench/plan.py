@@ -15,9 +15,8 @@ class Plan:
     seconds: float
     runs: int
     """Flow runs that a round of the dispatch benchmark creates."""
-    small_rows: int
-    large_rows: int
-    """How many notifications the database holds in the two halves of the growth benchmark."""
+    rows: tuple[int, ...]
+    """How many notifications the databases of the growth benchmark hold, the smallest first."""
     watchers: int
     telling_seconds: float
     """How long the event streams have to hear of what is told to all at once."""
@@ -27,8 +26,7 @@ FULL = Plan(
     rounds=4,
     seconds=3,
     runs=200,
-    small_rows=10_000,
-    large_rows=1_000_000,
+    rows=(10_000, 1_000_000),
     watchers=5_000,
     telling_seconds=15,
 )
@@ -36,8 +34,7 @@ QUICK = Plan(
     rounds=1,
     seconds=1,
     runs=50,
-    small_rows=1_000,
-    large_rows=50_000,
+    rows=(1_000, 50_000),
     watchers=500,
     telling_seconds=3,
 )

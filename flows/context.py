@@ -1,7 +1,7 @@
 """What every flow run shares: its settings and database, and the rule about what may reach Prefect.
 
 Prefect stores and shows parameters, state messages, logs and exceptions. So parameters are ids, no result
-is persisted, and an exception leaves a task only with a message that holds no personal data.
+is persisted but numbers, and an exception leaves a task only with a message that holds no personal data.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
-from prefect.cache_policies import NO_CACHE
+from prefect.cache_policies import NO_CACHE, CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.task_engine import TaskRunTimeoutError
 from pydantic import ValidationError
 
+from app import tracing
 from app.db import Sessions, create_engine, session_factory, unavailable
 from app.errors import Misconfigured, SluiceError
-from app.settings import Settings
+from app.settings import Settings, TracingSettings
 from flows.discretion import UnexpectedError, describe
 
 P = ParamSpec("P")
@@ -29,8 +30,17 @@ PATIENT = (1, 2, 4, 8, 15, 30, 60)
 """Seconds between the attempts of a step whose trouble may pass: two minutes outlast a restart."""
 
 
+# Prefect begins a flow run's span once it has imported the flow, and before it calls it.
+tracing.export_from_flows(TracingSettings())
+
+
 class Context:
-    """What a run works with. No dataclass: Prefect walks through those among a task's arguments."""
+    """What a run works with. No dataclass: Prefect walks through those among a task's arguments.
+
+    And with slots: of a subflow's arguments Prefect stores whatever it can take apart.
+    """
+
+    __slots__ = ("sessions", "settings")
 
     def __init__(self, settings: Settings, sessions: Sessions) -> None:
         self.settings = settings
@@ -80,8 +90,13 @@ def step(
     timeout: float,
     retry_delays: Sequence[float] = (),
     retry_if: Callable[[Task[..., Any], TaskRun, State[Any]], bool] = transient,
+    cached_by: CachePolicy = NO_CACHE,
 ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Task[P, Coroutine[Any, Any, R]]]:
-    """A Prefect task whose result is never persisted and whose errors are discreet. Times are in seconds."""
+    """A Prefect task whose errors are discreet. Times are in seconds.
+
+    Its result is not persisted unless it is `cached_by` something. Prefect then keeps it as JSON in the
+    clear, so it must be such as anybody may read.
+    """
 
     def wrap(function: Callable[P, Coroutine[Any, Any, R]]) -> Task[P, Coroutine[Any, Any, R]]:
         @functools.wraps(function)
@@ -92,8 +107,9 @@ def step(
         return Task(
             guarded,
             name=function.__name__.replace("_", "-"),
-            persist_result=False,
-            cache_policy=NO_CACHE,
+            persist_result=cached_by is not NO_CACHE,
+            result_serializer="json",
+            cache_policy=cached_by,
             retries=len(retry_delays),
             retry_delay_seconds=list(retry_delays),
             retry_condition_fn=retry_if,

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.cli import audit, keys, quarantine, reconcile, routes, runs, services
+from app.cli import audit, aws, keys, purge, quarantine, reconcile, routes, runs, services
 from app.errors import SluiceError
 
 cli = typer.Typer(
@@ -19,6 +19,8 @@ cli.add_typer(routes.commands, name="routes")
 cli.add_typer(quarantine.commands, name="quarantine")
 cli.add_typer(runs.commands, name="runs")
 cli.add_typer(reconcile.commands)
+cli.add_typer(purge.commands)
+cli.add_typer(aws.commands, name="aws")
 
 
 def main() -> None:

@@ -15,7 +15,8 @@ from app.cli.context import load_settings, with_database
 from app.db import Sessions
 from app.models import Run, RunState
 from app.prefect_client import PrefectClient
-from app.replay import Replayed, Selection
+from app.replay import Replayed
+from app.run_filter import RunFilter
 from app.status import RunView
 
 commands = typer.Typer(help="Runs: list, explain, cancel, replay.", no_args_is_help=True)
@@ -51,20 +52,26 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 @commands.command("list")
 def list_runs(
+    *,
     state: States = None,
     route: Route = None,
+    application: Annotated[str | None, typer.Option(help="Only runs of this application.")] = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option(help="How many, the longest accepted first.", min=1)] = 50,
+    before: Annotated[uuid.UUID | None, typer.Option(help="Only runs older than this one.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, the newest first.", min=1)] = 50,
     as_json: Json = False,
 ) -> None:
-    """Runs by state, route and age: `--state DEAD` are the dead letters."""
-    selection = Selection(states=tuple(state or ()), route=route, since=since)
+    """Runs by state, route, application and age: `--state DEAD` are the dead letters.
 
-    async def find(sessions: Sessions) -> Sequence[Run]:
+    The next page are those `--before` the last one's id.
+    """
+    which = RunFilter(application_id=application, states=tuple(state or ()), route=route, since=since)
+
+    async def find(sessions: Sessions) -> Sequence[RunView]:
         async with sessions() as session:
-            return await replay.find(session, selection, limit=limit)
+            return await status.runs(session, which, limit=limit, before=before)
 
-    views = [RunView.model_validate(run) for run in with_database(find)]
+    views = with_database(find)
     if as_json:
         typer.echo(json.dumps([view.model_dump(mode="json") for view in views], indent=2))
         return
@@ -117,11 +124,11 @@ def replay_runs(
     """
     if (run_id is None) == (route is None and state is None and since is None):
         raise typer.BadParameter("Name either a run, or a filter: --route, --state, --since.")
-    selection = Selection(states=tuple(state or [RunState.DEAD]), route=route, since=since)
+    which = RunFilter(states=tuple(state or [RunState.DEAD]), route=route, since=since)
 
     async def work(sessions: Sessions) -> Replayed:
         if run_id is None:
-            return await replay.replay_all(sessions, selection, actor="cli", limit=limit, dry_run=dry_run)
+            return await replay.replay_all(sessions, which, actor="cli", limit=limit, dry_run=dry_run)
         async with sessions() as session:
             await replay.replay(session, run_id, actor="cli")
             await (session.rollback() if dry_run else session.commit())

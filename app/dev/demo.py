@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import httpx
@@ -15,8 +14,8 @@ from app.dev import specimens
 from app.dev.folder import shown
 from app.dev.loan_app import LoanApp, View
 from app.dev.stack import Stack
-from app.dev.timeline import Step, follow, show
-from app.dev.underwriter import Handover, Ruling
+from app.dev.timeline import Step, decided_at, follow, read_at, run_time, say, show, tell_decision
+from app.dev.underwriter import Handover, Ruling, by_checks
 from app.models import Role
 
 APPLICATION = "A-1001"
@@ -100,15 +99,15 @@ class Demo:
     def _steps(self) -> list[Step]:
         gateway, worker = self._stack.gateway.log, self._stack.worker.log
         return [
-            Step("notified", gateway, self._notified_at, _say("by SNS, with a signed message")),
+            Step("notified", gateway, self._notified_at, say("by SNS, with a signed message")),
             Step(
-                "committed", gateway, _run_time("accepted_at"), _say("to PostgreSQL, before SNS was answered")
+                "committed", gateway, run_time("accepted_at"), say("to PostgreSQL, before SNS was answered")
             ),
-            Step("dispatched", gateway, _run_time("dispatched_at"), self._tell_flow_run),
-            Step("running", worker, _run_time("started_at"), _say("in a process the worker started")),
-            Step("read", worker, _read_at, self._tell_what_was_read),
-            Step("in review", worker, self._in_review_at, _say("and handed to the underwriting tool")),
-            Step("decided", gateway, _decided_at, _tell_decision),
+            Step("dispatched", gateway, run_time("dispatched_at"), self._tell_flow_run),
+            Step("running", worker, run_time("started_at"), say("in a process the worker started")),
+            Step("read", worker, read_at, self._tell_what_was_read),
+            Step("in review", worker, self._in_review_at, say("and handed to the underwriting tool")),
+            Step("decided", gateway, decided_at, tell_decision),
             Step("emailed", worker, self._emailed_at, self._tell_mail),
         ]
 
@@ -186,46 +185,4 @@ class Demo:
 
 def _rule(handover: Handover) -> Ruling | None:
     """Approve what passed every check that counts, deny the rest; leave one for whoever watches."""
-    if handover.application_id == OPEN_APPLICATION:
-        return None
-    failed = [
-        check["check"]
-        for check in handover.data.get("checks", [])
-        if check["required"] and check["status"] != "pass"
-    ]
-    if handover.kind != "document.read" or failed:
-        return Ruling("denied", reasons=["The document did not pass: " + ", ".join(failed or ["unreadable"])])
-    return Ruling("approved")
-
-
-def _say(line: str) -> Callable[[View], Awaitable[list[str]]]:
-    async def tell(_view: View) -> list[str]:
-        return [line]
-
-    return tell
-
-
-def _run_time(name: str) -> Callable[[View], datetime | None]:
-    """The named time of the run that verifies the document."""
-
-    def reached(view: View) -> datetime | None:
-        return _time(view["runs"][0][name]) if view["runs"] else None
-
-    return reached
-
-
-def _read_at(view: View) -> datetime | None:
-    return _time(view["documents"][0]["verified_at"]) if view["documents"] else None
-
-
-def _decided_at(view: View) -> datetime | None:
-    return _time(view["decision"]["received_at"]) if view["decision"] else None
-
-
-async def _tell_decision(view: View) -> list[str]:
-    decision = view["decision"]
-    return [f"{decision['outcome']} by {decision['decided_by']}, by a signed request", *decision["reasons"]]
-
-
-def _time(value: str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if value else None
+    return None if handover.application_id == OPEN_APPLICATION else by_checks(handover)

@@ -31,8 +31,9 @@ class Mail:
 class MailSink:
     """`mails` holds what has come, oldest first."""
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, *, host: str = "127.0.0.1") -> None:
         self.port = port
+        self.host = host
         self.folder = folder
         self.mails: list[Mail] = []
         self._came = asyncio.Event()
@@ -41,7 +42,7 @@ class MailSink:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="localhost", enable_SMTPUTF8=True), "127.0.0.1", self.port
+            lambda: SMTP(self, hostname="localhost", enable_SMTPUTF8=True), self.host, self.port
         )
 
     async def stop(self) -> None:

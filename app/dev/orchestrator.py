@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -30,7 +31,6 @@ def environment(home: Path, api_url: str) -> dict[str, str]:
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),
-        "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
         "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_LOGGING_COLORS": "false",
@@ -75,7 +75,8 @@ class Orchestrator:
         )
         self.deployments = Process(
             "deployments",
-            _command(self._pool_is_ready, "deploy", "--all", "--no-prompt"),
+            # Only those that run in the process pool: there are no others here.
+            _command(self._pool_is_ready, "deploy", "--no-prompt", "--name", "default"),
             log=folder.log("deployments"),
             env=env,
             cwd=PROJECT,
@@ -95,21 +96,11 @@ class Orchestrator:
         self._pool_is_ready.touch()
 
     async def _create_work_pool(self) -> None:
-        """A process pool whose runs start in the project's folder.
-
-        Naming the command spares each run the second interpreter that would otherwise prepare it.
-        """
-        defaults = {"command": f"{sys.executable} -m prefect.engine", "working_dir": str(PROJECT)}
-        types = {"command": "string", "env": "object", "labels": "object", "name": "string"}
-        types |= {"stream_output": "boolean", "working_dir": "string"}
-        properties = {
-            name: {"type": kind} | ({"default": defaults[name]} if name in defaults else {})
-            for name, kind in types.items()
-        }
-        template = {
-            "job_configuration": {name: "{{ " + name + " }}" for name in types},
-            "variables": {"type": "object", "properties": properties},
-        }
+        """A process pool whose runs start in the project's folder, with this Python."""
+        template = json.loads((PROJECT / "deploy/work-pools/process.json").read_text("utf-8"))
+        variables = template["variables"]["properties"]
+        variables["command"]["default"] = f"{sys.executable} -m prefect.engine"
+        variables["working_dir"]["default"] = str(PROJECT)
         pool = {"name": WORK_POOL, "type": "process", "base_job_template": template}
         answer = await self._http.post(f"{self.api_url}/work_pools/", json=pool)
         if answer.is_error:

@@ -151,14 +151,23 @@ class EmbeddedPostgres:
         """Put load on a database by PostgreSQL's own benchmark program. Blocks. Raises `PartFailed`."""
         self._client("pgbench", *arguments)
 
+    def client_environment(self) -> dict[str, str]:
+        """In which PostgreSQL's own programs are found, and find this server."""
+        if self._installation is None:
+            raise RuntimeError("PostgreSQL has not been started")
+        return {
+            **_environment(self._installation),
+            "PATH": f"{self._installation / 'bin'}:/usr/bin:/bin",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGUSER": SUPERUSER,
+            "PGPASSWORD": self.password,
+        }
+
     def _client(self, program: str, *arguments: str | Path) -> None:
         if self._installation is None:
             raise RuntimeError("PostgreSQL has not been started")
-        connection = ("--host", "127.0.0.1", "--port", str(self.port), "--username", SUPERUSER)
-        _run(
-            [self._installation / "bin" / program, *connection, *arguments],
-            env={**_environment(self._installation), "PGPASSWORD": self.password},
-        )
+        _run([self._installation / "bin" / program, *arguments], env=self.client_environment())
 
     def _wait_until_ready(self, data: Path, within: float = 30.0) -> None:
         deadline = time.monotonic() + within

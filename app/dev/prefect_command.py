@@ -10,6 +10,7 @@ import importlib
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from prefect.cli import app
 
@@ -25,10 +26,26 @@ def main() -> None:
     signal_file, *command = sys.argv[1:]
     for module in _IMPORTED_BY[command[0]]:
         importlib.import_module(module)
+    if command[0] == "server":
+        _let_schedules_make_runs()
     while not Path(signal_file).exists():
         time.sleep(0.05)
     sys.argv[1:] = command
     app()
+
+
+def _let_schedules_make_runs() -> None:
+    """Have Prefect 3.8 schedule with SQLAlchemy 2.1 as it does with 2.0.
+
+    Its scheduler inserts flow runs with a member `state`, which is no column. 2.0 passes over it; 2.1 asks
+    the class what to do, gets no answer and inserts nothing.
+    """
+    from prefect.server.database.orm_models import FlowRun  # noqa: PLC0415 (the other commands do without)
+
+    def pass_over(_class: type[FlowRun], _row: dict[str, Any], _state: object) -> None:
+        """The scheduler inserts the state itself, as a row of its own."""
+
+    vars(FlowRun)["state"].inplace.bulk_dml(pass_over)
 
 
 if __name__ == "__main__":

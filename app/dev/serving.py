@@ -18,11 +18,11 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
-    """Serve `app` on 127.0.0.1 while the block runs. Raises OSError when the port is taken."""
+async def serving(app: ASGIApp, port: int, host: str = "127.0.0.1") -> AsyncIterator[None]:
+    """Serve `app` while the block runs. Raises OSError when the port is taken."""
     config = uvicorn.Config(
         app,
-        host="127.0.0.1",
+        host=host,
         port=port,
         log_config=None,
         access_log=False,

@@ -62,6 +62,7 @@ class _Message:
     subscription: Subscription
     text: str
     body: bytes
+    topic_arn: str = TOPIC_ARN
 
 
 class SnsStandIn:
@@ -72,10 +73,19 @@ class SnsStandIn:
     """
 
     def __init__(
-        self, port: int, *, retries: int = 3, retry_seconds: float = 20.0, attempt_seconds: float = 15.0
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        origin: str | None = None,
+        retries: int = 3,
+        retry_seconds: float = 20.0,
+        attempt_seconds: float = 15.0,
     ) -> None:
+        """It listens on `host`; `origin` is where subscribers find it, when that is elsewhere."""
         self.port = port
-        self.origin = f"http://127.0.0.1:{port}"
+        self.host = host
+        self.origin = origin or f"http://127.0.0.1:{port}"
         self.retries = retries
         self.retry_seconds = retry_seconds
         self.attempt_seconds = attempt_seconds
@@ -98,7 +108,7 @@ class SnsStandIn:
             ]
         )
         try:
-            async with serving(app, self.port):
+            async with serving(app, self.port, self.host):
                 started.set()
                 await asyncio.Event().wait()
         finally:
@@ -134,13 +144,17 @@ class SnsStandIn:
         *,
         message_id: str | None = None,
         signature_version: Literal[1, 2] = 2,
+        topic_arn: str = TOPIC_ARN,
     ) -> str:
-        """Send a notification to every confirmed subscription and return its MessageId."""
+        """Send a notification to every confirmed subscription and return its MessageId.
+
+        It may say that it comes from another topic, to which the endpoint is taken to be subscribed too.
+        """
         message_id = message_id or str(uuid.uuid4())
         content = {
             "Type": "Notification",
             "MessageId": message_id,
-            "TopicArn": TOPIC_ARN,
+            "TopicArn": topic_arn,
             **({} if subject is None else {"Subject": subject}),
             "Message": message,
             "Timestamp": now(),
@@ -153,7 +167,7 @@ class SnsStandIn:
                     signature_version=signature_version,
                     unsubscribe_url=f"{self.origin}/?{urlencode(query, safe=':')}",
                 )
-                self._send(_Message(message_id, "Notification", subscription, message, body))
+                self._send(_Message(message_id, "Notification", subscription, message, body, topic_arn))
         return message_id
 
     def redeliver(self, message_id: str) -> None:
@@ -215,10 +229,11 @@ class SnsStandIn:
             "User-Agent": "Amazon Simple Notification Service Agent",
             "x-amz-sns-message-type": message.message_type,
             "x-amz-sns-message-id": message.message_id,
-            "x-amz-sns-topic-arn": TOPIC_ARN,
+            "x-amz-sns-topic-arn": message.topic_arn,
         }
         if message.message_type == "Notification":
-            headers["x-amz-sns-subscription-arn"] = message.subscription.arn
+            arn = message.subscription.arn.replace(TOPIC_ARN, message.topic_arn)
+            headers["x-amz-sns-subscription-arn"] = arn
         try:
             async with asyncio.timeout(self.attempt_seconds):
                 answer = await client.post(

@@ -25,8 +25,8 @@ class StepFailed(Exception):
     """A step was not reached. The message says why and ends with the log of the part to blame."""
 
     def __init__(self, step: Step, reason: str) -> None:
-        log = f"The last lines of {shown(step.log)}:\n{tail(step.log)}"
-        super().__init__(f"The document was not {step.name}: {reason} {log}")
+        log = f" The last lines of {shown(step.log)}:\n{tail(step.log)}" if step.log else ""
+        super().__init__(f"The document was not {step.name}: {reason}{log}")
 
 
 async def _nothing(_view: View) -> list[str]:
@@ -35,10 +35,10 @@ async def _nothing(_view: View) -> list[str]:
 
 @dataclass(frozen=True)
 class Step:
-    """A station of the way. `log` is where to look when it is not reached."""
+    """A station of the way. `log`, if there is a file, is where to look when it is not reached."""
 
     name: str
-    log: Path
+    log: Path | None
     reached: Callable[[View], datetime | None]
     """When it was, judging by the application's status; None if it has not been yet."""
     tell: Callable[[View], Awaitable[list[str]]] = _nothing
@@ -82,6 +82,42 @@ def check(view: View, step: Step) -> None:
     for document in view["documents"]:
         if document["status"] in _NOT_READ:
             raise StepFailed(step, f"it is {document['status']}: {document['reason']}")
+
+
+def run_time(name: str, route: str = "document-verification") -> Callable[[View], datetime | None]:
+    """When the first run on a route did what `name`, one of a run's times, tells."""
+
+    def reached(view: View) -> datetime | None:
+        times = (_time(run[name]) for run in view["runs"] if run["route"] == route)
+        return next(times, None)
+
+    return reached
+
+
+def read_at(view: View) -> datetime | None:
+    return _time(view["documents"][0]["verified_at"]) if view["documents"] else None
+
+
+def decided_at(view: View) -> datetime | None:
+    return _time(view["decision"]["received_at"]) if view["decision"] else None
+
+
+def say(line: str) -> Callable[[View], Awaitable[list[str]]]:
+    """Lines of a step that are always the same."""
+
+    async def tell(_view: View) -> list[str]:
+        return [line]
+
+    return tell
+
+
+async def tell_decision(view: View) -> list[str]:
+    decision = view["decision"]
+    return [f"{decision['outcome']} by {decision['decided_by']}, by a signed request", *decision["reasons"]]
+
+
+def _time(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
 
 
 def show(console: Console, name: str, seconds: float, lines: Sequence[str]) -> None:

@@ -61,6 +61,18 @@ Rule = Callable[[Handover], Ruling | None]
 """What to decide on what was handed over; None leaves the application in review."""
 
 
+def by_checks(handover: Handover) -> Ruling:
+    """Approve what passed every check that counts, deny the rest."""
+    failed = [
+        check["check"]
+        for check in handover.data.get("checks", [])
+        if check["required"] and check["status"] != "pass"
+    ]
+    if handover.kind != "document.read" or failed:
+        return Ruling("denied", reasons=["The document did not pass: " + ", ".join(failed or ["unreadable"])])
+    return Ruling("approved")
+
+
 class Underwriter:
     """Serves `url` for hand-overs, and a moment after one sends the gateway what `rule` rules."""
 
@@ -72,11 +84,14 @@ class Underwriter:
         *,
         rule: Rule = lambda _handover: None,
         seconds: float = 1.0,
+        host: str = "127.0.0.1",
+        secret: str | None = None,
     ) -> None:
+        """`secret` is the one hand-overs are signed with; without it, a new one is made."""
         self.port = port
+        self.host = host
         self.url = f"http://127.0.0.1:{port}/documents"
-        self.secret = standard_webhooks.new_secret()
-        """With which the hand-over must be signed."""
+        self.secret = secret or standard_webhooks.new_secret()
         self.handovers: list[Handover] = []
         self.refused: list[str] = []
         """Why the gateway did not take a decision that was offered twenty times."""
@@ -88,7 +103,7 @@ class Underwriter:
     async def run(self, started: asyncio.Event) -> None:
         """Serve until cancelled; `started` is set once requests are answered."""
         app = Starlette(routes=[Route("/documents", self._receive, methods=["POST"])])
-        async with asyncio.TaskGroup() as self._deciding, serving(app, self.port):
+        async with asyncio.TaskGroup() as self._deciding, serving(app, self.port, self.host):
             started.set()
             await asyncio.Event().wait()
 

@@ -78,7 +78,7 @@ class UploadForm(BaseModel):
     summary="Register an application",
     responses={
         201: {"model": Registered, "description": "Registered"},
-        **responses(*BY_KEY, errors.Malformed, errors.Unprocessable),
+        **responses(*BY_KEY, errors.Malformed, errors.Purged, errors.Unprocessable),
     },
 )
 async def register(
@@ -96,7 +96,7 @@ async def register(
     "/{application_id}/uploads",
     status_code=201,
     summary="Get a form for one upload",
-    responses=responses(*BY_KEY, errors.Malformed, errors.NotFound, errors.Unprocessable),
+    responses=responses(*BY_KEY, errors.Malformed, errors.NotFound, errors.Purged, errors.Unprocessable),
 )
 async def open_upload(
     application_id: ApplicationId, body: UploadBody, parts: Parts, _: LoanAppCaller
@@ -127,7 +127,7 @@ async def open_upload(
     response_model=ApplicationView,
     responses={
         304: {"description": "The version that If-None-Match names is the current one."},
-        **responses(*BY_KEY, errors.NotFound, errors.Unprocessable, errors.DecryptionFailed),
+        **responses(*BY_KEY, errors.NotFound, errors.Purged, errors.Unprocessable, errors.DecryptionFailed),
     },
 )
 async def read_status(

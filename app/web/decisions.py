@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
-from app import decisions, errors, regulation_b, standard_webhooks, status
+from app import decisions, errors, regulation_b, standard_webhooks, status, tracing
 from app.models import DecisionOutcome, Role
 from app.status import DecisionView
 from app.web.deps import ApplicationId, Parts, api_key, authenticate
@@ -179,6 +179,7 @@ _LOCATION: dict[str, Any] = {
             errors.Malformed,
             errors.SignatureInvalid,
             errors.NotFound,
+            errors.Purged,
             errors.DecisionNotPossible,
             errors.DecisionConflict,
             errors.Unprocessable,
@@ -206,8 +207,9 @@ async def decide(
         decided_at=body.decided_at,
         note=body.note,
     )
-    async with parts.sessions.begin() as session:
-        recorded = await decisions.record(session, parts.routes, parts.keyring, new)
+    with tracing.span("record decision"):
+        async with parts.sessions.begin() as session:
+            recorded = await decisions.record(session, parts.routes, parts.keyring, new)
     run = recorded.run_id and RunLink(id=recorded.run_id, url=f"/v1/runs/{recorded.run_id}")
     if run:
         response.headers["Location"] = run.url

@@ -33,12 +33,21 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-@dataclass
-class Gateway:
+@dataclass(kw_only=True)
+class Probed:
+    """What the platform asks of any process of ours, with or without a gateway in it."""
+
+    sessions: Sessions
+    loops: list[Loop] = field(default_factory=list)
+    leaving: bool = False
+    """Set when the process was asked to end: whoever sends requests here should send them elsewhere."""
+
+
+@dataclass(kw_only=True)
+class Gateway(Probed):
     """What a running gateway is made of; built once by `app.main`."""
 
     settings: Settings
-    sessions: Sessions
     routes: Routes
     keyring: Keyring
     store: ObjectStore
@@ -51,18 +60,17 @@ class Gateway:
     watchers: Watchers = field(default_factory=Watchers)
     keys: KnownKeys = field(default_factory=KnownKeys)
     streams: Streams = field(init=False)
-    loops: list[Loop] = field(default_factory=list)
     now: Callable[[], datetime] = utc_now
     draining: bool = False
-    """Set when the process was asked to end: no more is begun that it might not finish."""
+    """Set when the listener is about to close: no more is begun that the process might not finish."""
 
     def __post_init__(self) -> None:
         self.streams = Streams(self.settings.events)
         self.inbox = GroupCommit(lambda intakes: inbox.commit(self.sessions, intakes))
 
     def drain(self) -> None:
-        """The process is to end: nobody is kept waiting for news."""
-        self.draining = True
+        """The listener closes: nobody is kept waiting for news."""
+        self.leaving = self.draining = True
         self.watchers.end()
 
 
@@ -72,7 +80,13 @@ async def gateway(request: Request) -> Gateway:
     return parts
 
 
+async def probed(request: Request) -> Probed:
+    parts: Probed = request.app.state.probed
+    return parts
+
+
 Parts = Annotated[Gateway, Depends(gateway)]
+AnyProcess = Annotated[Probed, Depends(probed)]
 
 ApplicationId = Annotated[
     str,

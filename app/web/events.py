@@ -58,7 +58,10 @@ _STREAM: dict[str, Any] = {
 
 
 @router.get(
-    "/applications/{application_id}/events", summary="Follow an application", tags=["Applications"], **_STREAM
+    "/applications/{application_id}/events",
+    summary="Follow an application",
+    tags=["Applications"],
+    **{**_STREAM, "responses": {**_DESCRIBED, **responses(errors.Purged)}},
 )
 async def follow_application(
     application_id: ApplicationId,

@@ -17,6 +17,7 @@ _DOCUMENT: dict[str, Any] = {
     "reason": None,
     "received_at": _AT,
     "verified_at": "2026-11-20T10:00:12.345678Z",
+    "purged_at": None,
 }
 
 _EXTRACTION: dict[str, Any] = {

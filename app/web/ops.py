@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from app import backlog, errors, migrate
+from app import audit, backlog, errors, migrate
 from app.backlog import Count
 from app.loops import Loop
-from app.models import FOLLOWED_RUN_STATES, RunState
-from app.telemetry import IN_PREFECT, OLDEST_WAITING, STUCK, UNFINISHED, WAITING
-from app.web.deps import Parts
+from app.models import FOLLOWED_RUN_STATES, NotificationOutcome, RunState
+from app.telemetry import (
+    IN_PREFECT,
+    NOTIFICATIONS,
+    OLDEST_WAITING,
+    PROBLEMS,
+    QUARANTINED,
+    STUCK,
+    UNFINISHED,
+    UNSEALED,
+    WAITING,
+)
+from app.web.deps import AnyProcess
 from app.web.problems import responses
 
 router = APIRouter(tags=["Operations"])
@@ -43,19 +53,24 @@ async def livez() -> Alive:
     summary="Can it do its work?",
     responses={503: {"model": Readiness, "description": "Not ready; the checks say why."}},
 )
-async def readyz(parts: Parts, response: Response) -> Readiness:
-    """200 when the database is there with this release's schema and every loop works, else 503."""
+async def readyz(parts: AnyProcess, response: Response) -> Readiness:
+    """200 when the database is there with a schema for this release and every loop works, else 503.
+
+    A schema that is newer will do: the next release is on its way, and its migrations leave this one working.
+    """
     checks = {"database": "ok", "schema": "ok"}
     try:
         async with parts.sessions() as session:
             revision = await migrate.current(session)
-        if revision != migrate.head():
+        if revision is None or revision in migrate.older():
             checks["schema"] = f"at {revision}, this release needs {migrate.head()}: run `sluice migrate`"
+        elif revision != migrate.head():
+            checks["schema"] = f"ok, at {revision}, newer than this release's {migrate.head()}"
     except Exception as error:  # whatever it is, it is the answer
         checks["database"] = f"unavailable ({type(error).__name__})"
         checks["schema"] = "unknown"
     checks |= {f"loop {loop.name}": _health(loop) for loop in parts.loops}
-    if parts.draining:
+    if parts.leaving:
         checks["shutdown"] = "asked to end"
     ready = all(outcome.startswith("ok") for outcome in checks.values())
     response.status_code = 200 if ready else 503
@@ -79,12 +94,33 @@ def _health(loop: Loop) -> str:
         **responses(errors.DatabaseUnavailable, errors.TimedOut, errors.SluiceError),
     },
 )
-async def metrics(parts: Parts) -> Response:
-    """Counters of this process, and the queue as the database has it now."""
+async def metrics(parts: AnyProcess) -> Response:
+    """Counters of this process, and queue and audit trail as the database has them now."""
     async with parts.sessions() as session:
         counts, stuck = await backlog.counts(session), await backlog.stuck(session)
+        UNSEALED.set(await audit.oldest_unsealed_seconds(session))
     _show_runs(counts, stuck)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def begin_at_zero() -> None:
+    """Show the counters that alerts watch before they have counted anything.
+
+    To Prometheus a counter that appears with 1 has not increased, so the first event would ring no bell.
+    """
+    for outcome in NotificationOutcome:
+        NOTIFICATIONS.labels(outcome)
+    for kind in _kinds_of(errors.SluiceError):
+        PROBLEMS.labels(kind.slug)
+    for kind in _kinds_of(errors.Forbidden):
+        QUARANTINED.labels(kind.slug)
+    QUARANTINED.labels(errors.Malformed.slug)
+
+
+def _kinds_of(error: type[errors.SluiceError]) -> Iterator[type[errors.SluiceError]]:
+    yield error
+    for kind in error.__subclasses__():
+        yield from _kinds_of(kind)
 
 
 def _show_runs(counts: Iterable[Count], stuck: Mapping[tuple[str, RunState], int]) -> None:

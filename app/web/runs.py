@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from app import cancellation, errors, replay, status
 from app.models import Role, RunState
+from app.run_filter import RunFilter
 from app.status import RunView
 from app.web import conditional
 from app.web.deps import OperatorCaller, Parts, StatusReader
@@ -52,10 +53,10 @@ class RunQuery(BaseModel):
 )
 async def list_runs(query: Annotated[RunQuery, Query()], parts: Parts, caller: StatusReader) -> RunList:
     """The newest first. The loan app is shown the runs of applications only."""
-    which = status.RunFilter(
+    which = RunFilter(
         application_id=query.application,
         route=query.route,
-        state=query.state,
+        states=() if query.state is None else (query.state,),
         since=query.since,
         of_applications=caller.role is Role.LOAN_APP,
     )
@@ -143,9 +144,9 @@ class ReplayAnswer(BaseModel):
 )
 async def replay_runs(body: ReplayBody, parts: Parts, caller: OperatorCaller) -> ReplayAnswer:
     """The longest accepted first. Each is replayed for itself: what was replayed stays so."""
-    selection = replay.Selection(states=tuple(body.states), route=body.route, since=body.since)
+    which = RunFilter(states=tuple(body.states), route=body.route, since=body.since)
     done = await replay.replay_all(
-        parts.sessions, selection, actor=caller.actor, limit=body.limit, dry_run=body.dry_run
+        parts.sessions, which, actor=caller.actor, limit=body.limit, dry_run=body.dry_run
     )
     return ReplayAnswer(matching=done.matching, replayed=done.run_ids, dry_run=body.dry_run)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import socket
 from types import FrameType
 from typing import Any
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from app.settings import HttpSettings
 from app.web.deps import Gateway
+
+log = structlog.get_logger()
 
 _HEAD_BYTES = 65_536
 
@@ -81,15 +85,18 @@ def config(app: FastAPI, settings: HttpSettings) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which lets the gateway know that it is to end as soon as the signal comes.
+    """Uvicorn, which ends in two steps: it says that it is leaving, then it closes its listener.
 
-    The application is told by uvicorn only once every connection is closed, too late to answer those that
-    are open still.
+    Between the two everything is served, for as long as a load balancer may take to send elsewhere. Ctrl-C
+    goes straight to the end; another SIGTERM changes nothing, since a supervisor may send one to a whole
+    group and its parent pass it on. Uvicorn tells the application only once every connection is closed, too
+    late to answer those that are open still; so we tell it.
     """
 
     def __init__(self, app: FastAPI, settings: HttpSettings) -> None:
         super().__init__(config(app, settings))
         self._app = app
+        self._drain_seconds = settings.drain_seconds
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         # What was imported stays. The garbage collector need not look through it at every request's cost.
@@ -99,8 +106,18 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         parts: Gateway | None = getattr(self._app.state, "gateway", None)
-        if parts is not None:
-            parts.draining = True
-            # We are in a signal handler, between any two steps of the event loop.
-            asyncio.get_running_loop().call_soon_threadsafe(parts.drain)
-        super().handle_exit(sig, frame)
+        if parts is None:  # it has not begun to serve
+            super().handle_exit(sig, frame)
+            return
+        # We are in a signal handler, between any two steps of the event loop.
+        loop = asyncio.get_running_loop()
+        if self._drain_seconds == 0 or sig != signal.SIGTERM:
+            loop.call_soon_threadsafe(self._end, parts, sig)
+        elif not parts.leaving:
+            parts.leaving = True
+            loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, self._end, parts, sig)
+
+    def _end(self, parts: Gateway, sig: int) -> None:
+        log.info("listener closes")
+        parts.drain()
+        super().handle_exit(sig, None)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse
 
-from app import errors, inbox, quarantine, sns, sns_client
+from app import errors, inbox, quarantine, sns, sns_client, tracing
 from app.models import NotificationOutcome
 from app.telemetry import NOTIFICATIONS
 from app.web.deps import Gateway, Parts
@@ -100,7 +100,8 @@ async def receive(request: Request, parts: Parts) -> Response:
     except errors.Malformed as refusal:
         await _keep(parts, message, body, refusal, now)
         raise
-    outcome = await parts.inbox.submit(intake)
+    with tracing.span("inbox wait"):
+        outcome = await parts.inbox.submit(intake)
     NOTIFICATIONS.labels(outcome).inc()
     return Response(Accepted(outcome=outcome).model_dump_json(), media_type="application/json")
 

@@ -28,7 +28,7 @@ class Timing:
 
         def observe(status: int) -> None:
             seconds = time.perf_counter() - started
-            REQUEST_SECONDS.labels(scope["method"], _endpoint(scope), str(status)).observe(seconds)
+            REQUEST_SECONDS.labels(scope["method"], endpoint_of(scope), str(status)).observe(seconds)
 
         async def observing(message: Message) -> None:
             nonlocal answered
@@ -77,6 +77,7 @@ class Deadline:
             await problems.render(request, error)(scope, receive, send)
 
 
-def _endpoint(scope: dict[str, Any] | Scope) -> str:
+def endpoint_of(scope: dict[str, Any] | Scope) -> str:
+    """The endpoint's template, such as `/v1/runs/{run_id}`, once the request was routed."""
     route = scope.get("route")
     return getattr(route, "path", "unknown")

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 _SHORTEST_LIFE_SECONDS = 5.0
 """A worker that ends earlier would do so each time: its settings or its port are wrong."""
+_LOOK_SECONDS = 0.5
+"""A signal does not end the wait for workers, so this is how soon it is seen."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -55,9 +57,11 @@ class _Supervisor:
     def watch(self) -> None:
         """Return when all have ended."""
         while not self._stopping:
-            connection.wait([worker.sentinel for worker in self._workers])
+            connection.wait([worker.sentinel for worker in self._workers], _LOOK_SECONDS)
             for worker in [worker for worker in self._workers if not worker.is_alive()]:
                 self._replace(worker)
+        # Once the workers have closed theirs, a connection must be refused. In ours it would only wait.
+        self._listening.close()
         for worker in self._workers:
             worker.join()
 

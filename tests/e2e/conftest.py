@@ -16,7 +16,7 @@ from app.db import Sessions, create_engine, session_factory
 from app.dev import specimens
 from app.dev.loan_app import LoanApp, View
 from app.dev.orchestrator import PROJECT
-from app.dev.sns import Delivery
+from app.dev.sns import TOPIC_ARN, Delivery
 from app.dev.specimens import Person
 from app.dev.stack import Stack
 from app.dev.underwriter import Handover, Ruling
@@ -24,7 +24,10 @@ from app.models import Role
 from app.settings import DatabaseSettings
 
 EXAMPLE_ROUTES = PROJECT / "examples/routes.toml"
-"""The loan routes as they are shipped, and one more."""
+"""The loan routes as they are shipped, and more."""
+
+REPORTS_TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:reports"
+"""The topic that one of them names."""
 
 PATIENCE_SECONDS = 90
 """Far beyond what any step takes: a test waits for what it asserts, and never asserts how long it took."""
@@ -85,7 +88,10 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Driv
         return rulings.get(handover.application_id)
 
     folder: Path = tmp_path_factory.mktemp("stack") / ".sluice"
-    routes = {"SLUICE_ROUTES_FILE": str(EXAMPLE_ROUTES)}
+    routes = {
+        "SLUICE_ROUTES_FILE": str(EXAMPLE_ROUTES),
+        "SLUICE_SNS_TOPICS": f"{TOPIC_ARN},{REPORTS_TOPIC_ARN}",
+    }
     async with Stack(folder, rule=rule, settings=routes) as stack:
         # As patient as SNS by default, which tries for a minute, but quicker to notice.
         stack.sns.retries, stack.sns.retry_seconds = 60, 1

@@ -1,4 +1,4 @@
-"""A route to a flow that has nothing to do with loans: any JSON message starts it, once."""
+"""Routes to flows beside the loan: any JSON message starts one, a message on a topic of its own another."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import select
 
 from app.dev.orchestrator import PROJECT
 from app.models import Notification, Run
-from tests.e2e.conftest import EXAMPLE_ROUTES, Driver, until
+from tests.e2e.conftest import EXAMPLE_ROUTES, REPORTS_TOPIC_ARN, Driver, until
 
 SLUICE = Path(sys.executable).with_name("sluice")
 MESSAGE = {"account": "4711", "amount": 12.5}
@@ -68,7 +69,7 @@ async def ended(driver: Driver, message_id: str) -> dict[str, Any]:
 async def test_the_example_is_one_that_prefect_accepts(driver: Driver, deployed: None) -> None:
     output = await command(driver, SLUICE, "routes", "check", EXAMPLE_ROUTES)
     places = [line.partition(": ")[::2] for line in output.splitlines() if line.startswith("line")]
-    assert [verdict for _, verdict in places] == ["OK", "OK", "OK"], output
+    assert [verdict for _, verdict in places] == ["OK"] * 4, output
 
 
 async def test_a_message_starts_its_flow_once_and_the_flow_reads_it(driver: Driver, deployed: None) -> None:
@@ -93,6 +94,26 @@ async def test_a_message_starts_its_flow_once_and_the_flow_reads_it(driver: Driv
     assert flow_run["state"]["message"] == "Members: account, amount."
     assert flow_run["work_queue_name"] == "messages"
     assert sorted(flow_run["tags"]) == ["message", "sluice"]
+
+
+async def test_a_message_that_names_a_day_starts_its_report(driver: Driver, deployed: None) -> None:
+    day = datetime.now(UTC).date()
+    message_id = driver.stack.sns.publish(json.dumps({"day": str(day)}), topic_arn=REPORTS_TOPIC_ARN)
+
+    async def reported() -> dict[str, Any] | None:
+        runs = {run["route"]: run for run in await runs_of(driver, message_id)}
+        return runs.get("daily-etl")
+
+    async def ended() -> bool:
+        run = await reported()
+        return run is not None and run["ended_at"] is not None
+
+    await until(ended)
+    run = await reported()
+    assert run is not None
+    assert run["state"] == "COMPLETED"
+    [flow_run] = await driver.flow_runs_of(run["id"])
+    assert flow_run["state"]["message"].startswith(f"{day} so far: ")
 
 
 async def test_a_message_the_flow_cannot_use_ends_as_failed_and_can_be_replayed(

@@ -34,7 +34,8 @@ class PrefectServer:
         self.settings = PrefectSettings(api_url=self.api_url, timeout_seconds=10)
         self._http = httpx.AsyncClient(base_url=self.api_url, timeout=30)
         self._log = folder / "prefect.log"
-        self._command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+        command = ("-m", "app.dev.prefect_command", str(folder), "server", "start", "--port", str(port))
+        self._command = [sys.executable, *command]
         self._env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -86,8 +87,8 @@ class PrefectServer:
         await self.redeploy(deployment)
         return deployment
 
-    async def redeploy(self, deployment: str) -> None:
-        """Delete the deployment, if there is one, and make it anew: it gets another id."""
+    async def redeploy(self, deployment: str, **more: Any) -> None:
+        """Delete the deployment, if there is one, and make it anew with `more` about it: its id is new."""
         flow, _, name = deployment.partition("/")
         if (await self._http.get(f"/work_pools/{_POOL}")).status_code == httpx.codes.NOT_FOUND:
             await self.post("/work_pools/", {"name": _POOL, "type": "process"})
@@ -107,6 +108,7 @@ class PrefectServer:
                 "work_pool_name": _POOL,
                 "parameter_openapi_schema": schema,
                 "enforce_parameter_schema": True,
+                **more,
             },
         )
 

@@ -27,6 +27,18 @@ async def test_an_entry_that_was_rolled_back_does_not_exist(sessions: Sessions) 
     assert await audit.verify(sessions) == Verification(sealed=0, unsealed=0, broken_at=None)
 
 
+async def test_the_oldest_entry_that_is_not_sealed_grows_old(sessions: Sessions) -> None:
+    await _write(sessions, 2)
+    async with sessions.begin() as session:
+        await session.execute(
+            text("UPDATE audit_log SET at = at - interval '1 hour' WHERE subject = 'thing:0'")
+        )
+        assert 3_600 <= await audit.oldest_unsealed_seconds(session) < 3_660
+    await audit.seal(sessions)
+    async with sessions() as session:
+        assert await audit.oldest_unsealed_seconds(session) == 0
+
+
 async def test_entries_are_sealed_into_one_chain_by_any_number_of_sealers(sessions: Sessions) -> None:
     await _write(sessions, 30)
     assert await audit.verify(sessions) == Verification(sealed=0, unsealed=30, broken_at=None)

@@ -29,7 +29,8 @@ from app.models import (
     RunCause,
     RunState,
 )
-from app.prefect_client import NewFlowRun, PrefectClient
+from app.prefect_client import PrefectClient
+from app.prefect_flow_runs import NewFlowRun
 from app.projection import refresh
 from app.reconcile import reconcile
 from app.settings import DispatcherSettings, PrefectSettings, ProjectionSettings

@@ -66,3 +66,42 @@ def test_what_an_earlier_release_rejected_is_found_in_the_quarantine(postgres: E
 async def test_a_migrated_database_is_at_the_newest_revision(sessions: Sessions) -> None:
     async with sessions() as session:
         assert await migrate.current(session) == migrate.head()
+
+
+async def _columns(settings: DatabaseSettings) -> dict[tuple[str, str], tuple[str, bool]]:
+    """By table and column: its type, and whether a row can be inserted without it."""
+    columns = """
+        SELECT table_name, column_name, udt_name,
+            is_nullable = 'YES' OR column_default IS NOT NULL OR is_identity = 'YES'
+        FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    """
+    engine = create_engine(settings)
+    async with engine.connect() as connection:
+        rows = (await connection.execute(text(columns))).all()
+    await engine.dispose()
+    return {(table, column): (kind, optional) for table, column, kind, optional in rows}
+
+
+CONTRACTIONS: dict[str, set[str]] = {}
+"""Columns, as `table.column`, that a revision removes because no release that still runs uses them."""
+
+
+def test_every_migration_leaves_the_release_before_it_working(postgres: EmbeddedPostgres) -> None:
+    """While an upgrade is under way both releases run on the newer schema (docs/operations.md)."""
+    postgres.create_database("expanding")
+    settings = DatabaseSettings(url=SecretStr(postgres.url("expanding")))
+    revisions = [*sorted(migrate.older()), migrate.head() or ""]
+    migrate.upgrade(settings, revisions[0])
+    before = asyncio.run(_columns(settings))
+    for revision in revisions[1:]:
+        migrate.upgrade(settings, revision)
+        after = asyncio.run(_columns(settings))
+        gone = {f"{table}.{column}" for table, column in before.keys() - after.keys()}
+        assert gone == CONTRACTIONS.get(revision, set()), f"{revision} removes or renames columns"
+        for column in before.keys() & after.keys():
+            assert after[column][0] == before[column][0], f"{revision} changes the type of {column}"
+            assert after[column][1] or not before[column][1], f"{revision} makes {column} compulsory"
+        tables = {table for table, _ in before}
+        for table, name in after.keys() - before.keys():
+            assert table not in tables or after[table, name][1], f"{revision} adds compulsory {name}"
+        before = after

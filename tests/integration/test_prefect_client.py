@@ -12,8 +12,9 @@ from pydantic import SecretStr
 from app.dev.postgres import EmbeddedPostgres
 from app.errors import PrefectUnavailable
 from app.models import RunState
-from app.prefect_client import DeploymentMissing, NewFlowRun, PrefectClient, Refusal
+from app.prefect_client import DeploymentMissing, PrefectClient
 from app.prefect_events import listen
+from app.prefect_flow_runs import NewFlowRun, Refusal
 from app.settings import PrefectSettings
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from app.models import (
     RunCause,
     RunState,
 )
-from app.prefect_client import NewFlowRun, PrefectClient
+from app.prefect_client import PrefectClient
+from app.prefect_flow_runs import NewFlowRun
 from app.projection import compare, refresh
 from app.reconcile import Report, reconcile
 from app.settings import DatabaseSettings, DispatcherSettings, ProjectionSettings

@@ -17,10 +17,12 @@ from app.cli import cli
 from app.db import Sessions
 from app.errors import Conflict
 from app.models import Application, ApplicationStatus, Document, DocumentStatus, Run, RunCause, RunState
-from app.replay import Selection, find, replay_all
+from app.replay import replay_all
+from app.run_filter import RunFilter
 from app.settings import DatabaseSettings
 
 NOW = datetime.now(UTC)
+DEAD = (RunState.DEAD,)
 Sluice = Callable[..., Result]
 
 
@@ -52,13 +54,13 @@ async def test_a_filter_replays_what_it_names_and_no_more(sessions: Sessions) ->
     failed = await _add(sessions, RunState.FAILED)
     elsewhere = await _add(sessions, RunState.DEAD, route="other")
     before = await _add(sessions, RunState.DEAD, accepted_at=NOW - timedelta(days=2))
-    selection = Selection(route="documents", since=NOW - timedelta(days=1))
+    which = RunFilter(states=DEAD, route="documents", since=NOW - timedelta(days=1))
 
-    rehearsed = await replay_all(sessions, selection, actor="test", limit=10, dry_run=True)
+    rehearsed = await replay_all(sessions, which, actor="test", limit=10, dry_run=True)
     assert (rehearsed.matching, rehearsed.run_ids) == (1, [dead])
     assert set((await _states(sessions)).values()) == {RunState.DEAD, RunState.FAILED}
 
-    assert await replay_all(sessions, selection, actor="test", limit=10) == rehearsed
+    assert await replay_all(sessions, which, actor="test", limit=10) == rehearsed
     assert await _states(sessions) == {
         dead: RunState.ACCEPTED,
         failed: RunState.FAILED,
@@ -70,14 +72,16 @@ async def test_a_filter_replays_what_it_names_and_no_more(sessions: Sessions) ->
 async def test_a_limit_takes_the_oldest_and_tells_how_many_there_are(sessions: Sessions) -> None:
     ages = [3, 1, 2]
     ids = {age: await _add(sessions, RunState.DEAD, accepted_at=NOW - timedelta(hours=age)) for age in ages}
-    done = await replay_all(sessions, Selection(), actor="test", limit=2)
+    done = await replay_all(sessions, RunFilter(states=DEAD), actor="test", limit=2)
     assert (done.matching, done.run_ids) == (3, [ids[3], ids[2]])
 
 
 async def test_states_that_did_not_end_badly_are_refused(sessions: Sessions) -> None:
-    selection = Selection(states=(RunState.RUNNING, RunState.COMPLETED, RunState.DEAD))
+    which = RunFilter(states=(RunState.RUNNING, RunState.COMPLETED, RunState.DEAD))
     with pytest.raises(Conflict, match="COMPLETED, RUNNING runs cannot be replayed"):
-        await replay_all(sessions, selection, actor="test", limit=2)
+        await replay_all(sessions, which, actor="test", limit=2)
+    with pytest.raises(Conflict, match="RUNNING"):
+        await replay_all(sessions, RunFilter(), actor="test", limit=2)
 
 
 async def test_documents_are_read_again(sessions: Sessions) -> None:
@@ -93,17 +97,10 @@ async def test_documents_are_read_again(sessions: Sessions) -> None:
         cause_id=str(document.id),
         application_id="loan-1",
     )
-    await replay_all(sessions, Selection(), actor="test", limit=1)
+    await replay_all(sessions, RunFilter(states=DEAD), actor="test", limit=1)
     async with sessions() as session:
         again = await session.get_one(Document, document.id)
     assert (again.status, again.reason) == (DocumentStatus.RECEIVED, None)
-
-
-async def test_without_states_a_selection_finds_every_run(sessions: Sessions) -> None:
-    ids = [await _add(sessions, state) for state in RunState]
-    async with sessions() as session:
-        found = await find(session, Selection(states=()), limit=100)
-    assert {run.id for run in found} == set(ids)
 
 
 @pytest.fixture
@@ -139,6 +136,33 @@ async def test_dead_letters_by_command(sessions: Sessions, sluice: Sluice) -> No
     assert replayed.stdout.strip() == run_id
     assert "1 of 1 replayed" in replayed.stderr
     assert (await _states(sessions))[uuid.UUID(run_id)] is RunState.ACCEPTED
+
+
+async def test_the_command_lists_every_run_in_pages_the_newest_first(
+    sessions: Sessions, sluice: Sluice
+) -> None:
+    ids = [str(await _add(sessions, state)) for state in RunState]
+    seen: list[str] = []
+    page: list[str] = ["list", "--limit", "4", "--json"]
+    while found := json.loads((await _in_thread(sluice, *page)).stdout):
+        seen += [run["id"] for run in found]
+        page = ["list", "--limit", "4", "--json", "--before", seen[-1]]
+    assert seen == ids[::-1]
+
+
+async def test_the_command_lists_one_application(sessions: Sessions, sluice: Sluice) -> None:
+    async with sessions.begin() as session:
+        session.add_all([Application(id="loan-1"), Application(id="loan-2")])
+    ended_badly = [
+        str(await _add(sessions, state, application_id="loan-1"))
+        for state in (RunState.DEAD, RunState.COMPLETED, RunState.CRASHED)
+    ]
+    await _add(sessions, RunState.DEAD, application_id="loan-2")
+    await _add(sessions, RunState.DEAD)
+
+    which = ("list", "--application", "loan-1", "--state", "DEAD", "--state", "CRASHED", "--json")
+    listed = json.loads((await _in_thread(sluice, *which)).stdout)
+    assert [run["id"] for run in listed] == [ended_badly[2], ended_badly[0]]
 
 
 async def test_one_run_by_command(sessions: Sessions, sluice: Sluice) -> None:

@@ -24,7 +24,8 @@ from app.db import Sessions
 from app.dev.process import free_port
 from app.dispatcher import dispatch
 from app.models import RunCause
-from app.prefect_client import NewFlowRun, PrefectClient, Refusal
+from app.prefect_client import PrefectClient
+from app.prefect_flow_runs import NewFlowRun, Refusal
 from app.routes_check import Finding
 from app.routing import Route
 from app.settings import DispatcherSettings

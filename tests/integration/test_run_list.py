@@ -20,8 +20,8 @@ from app import migrate, status
 from app.db import Sessions, create_engine, session_factory
 from app.dev.postgres import EmbeddedPostgres
 from app.models import RunState
+from app.run_filter import RunFilter
 from app.settings import DatabaseSettings
-from app.status import RunFilter
 
 RUNS = 1_000_000
 NEWEST = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -77,7 +77,7 @@ NOTHING = RunFilter()
 FULL = RunFilter(
     application_id="A-70001",
     route="rare",
-    state=RunState.DEAD,
+    states=(RunState.DEAD,),
     since=NEWEST - timedelta(days=3),
     of_applications=True,
 )

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from app import backlog, runs
 from app.db import Sessions
 from app.models import Run, RunCause, RunState
-from app.prefect_client import FlowRun, FlowRunState
+from app.prefect_flow_runs import FlowRun, FlowRunState
 from app.runs import NewRun
 from app.settings import DispatcherSettings
 

@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.errors import PrefectUnavailable
-from app.prefect_client import NewFlowRun, PrefectClient, Refusal
+from app.prefect_client import PrefectClient
+from app.prefect_flow_runs import NewFlowRun, Refusal
 from app.settings import PrefectSettings
 
 DEPLOYMENT = uuid.uuid4()

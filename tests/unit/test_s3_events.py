@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import errors
-from app.s3_events import ObjectEvent, S3TestEvent, later, parse
+from app.s3_events import ObjectEvent, S3TestEvent, as_message, later, parse
 
 # Both as in the S3 User Guide, shortened.
 RECORD: dict[str, Any] = {
@@ -147,6 +147,22 @@ def test_without_versioning_content_and_order_tell_versions_apart(version_id: An
     rewritten = one(direct(record(versionId=version_id, sequencer="0055AED6DCD90281E6")))
     assert first.object_version == again.object_version
     assert first.object_version != rewritten.object_version
+
+
+def test_without_a_sequencer_the_time_tells_them_apart() -> None:
+    bare = record(versionId=..., sequencer=...)
+    later_on = one(direct({**bare, "eventTime": "1970-01-01T00:00:01.000Z"}))
+    assert one(direct(bare)).object_version == one(direct(bare)).object_version
+    assert one(direct(bare)).object_version != later_on.object_version
+
+
+@pytest.mark.parametrize(
+    "told",
+    [RECORD, record(versionId=..., sequencer=...), record(key="applications/A-1/%C3%A9+%2B%25/x.jpg")],
+)
+def test_an_event_can_be_told_again_as_s3_tells_it(told: dict[str, Any]) -> None:
+    event = one(direct(told))
+    assert one(as_message(event)) == event
 
 
 def test_the_test_event_is_told_apart() -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from app import migrate
+from app.db import Sessions
 from app.main import create_app
 from app.settings import PrefectSettings, ProjectionSettings, Settings
 from tests.web.conftest import Headers, Notify, s3_event
@@ -20,6 +23,34 @@ async def test_alive_and_ready(client: httpx.AsyncClient) -> None:
     ready = await client.get("/readyz")
     assert ready.status_code == 200, ready.text
     assert ready.json()["checks"]["database"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("revision", "status", "says"),
+    [
+        ("0001", 503, "run `sluice migrate`"),
+        # While an upgrade is under way the schema is the next release's already.
+        ("9999", 200, "newer than this release's"),
+    ],
+)
+async def test_ready_with_a_newer_schema_but_not_with_an_older(
+    client: httpx.AsyncClient, sessions: Sessions, revision: str, status: int, says: str
+) -> None:
+    try:
+        await _set_revision(sessions, revision)
+        ready = await client.get("/readyz")
+    finally:
+        await _set_revision(sessions, migrate.head())
+
+    assert ready.status_code == status
+    assert says in ready.json()["checks"]["schema"]
+
+
+async def _set_revision(sessions: Sessions, revision: str | None) -> None:
+    async with sessions.begin() as session:
+        await session.execute(
+            text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision}
+        )
 
 
 async def test_a_gateway_whose_prefect_is_down_is_ready_and_says_since_when(
@@ -53,6 +84,18 @@ async def test_metrics_show_what_was_received(client: httpx.AsyncClient, notify:
 
     assert 'sluice_notifications_total{outcome="unmatched"}' in text
     assert "sluice_runs_waiting{" not in text
+
+
+async def test_what_alerts_watch_is_shown_before_it_happens(client: httpx.AsyncClient) -> None:
+    shown = (await client.get("/metrics")).text
+
+    for sample in (
+        'sluice_notifications_total{outcome="unsubscribed"}',
+        'sluice_problems_total{problem="certificate-unavailable"}',
+        'sluice_quarantined_total{reason="topic-not-allowed"}',
+        'sluice_quarantined_total{reason="malformed"}',
+    ):
+        assert sample in shown
 
 
 async def test_metrics_show_what_waits_by_route(client: httpx.AsyncClient, notify: Notify) -> None:

@@ -251,7 +251,7 @@ async def _(world: World) -> httpx.Response:
     return answer
 
 
-@case("The gateway is shutting down")
+@case("The gateway has closed its listener")
 async def _(world: World) -> httpx.Response:
     world.parts.draining = True
     return await world.send(notification(s3_event(KEY)))

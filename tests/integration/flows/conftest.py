@@ -6,14 +6,14 @@ import asyncio
 import json
 import os
 import sys
-import uuid
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import asyncpg
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
@@ -23,10 +23,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import applications, encryption, standard_webhooks
+from app import applications, encryption, standard_webhooks, uploads
 from app.applications import Applicant
 from app.db import Sessions
 from app.dev.mail import MailSink
+from app.dev.orchestrator import PROJECT
 from app.dev.process import free_port
 from app.dev.serving import serving
 from app.encryption import Keyring
@@ -40,6 +41,8 @@ APPLICANT = Applicant(name="Jane Quimby Sample", email="jane.quimby@example.net"
 
 class ServesPrefect(Protocol):
     api_url: str
+
+    async def redeploy(self, deployment: str, **more: Any) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -114,18 +117,24 @@ class FinalState(NamedTuple):
     message: str | None
 
 
-RunFlow = Callable[[str, uuid.UUID], Coroutine[Any, Any, FinalState]]
+class RunFlow(Protocol):
+    async def __call__(self, flow: str, *arguments: object, **named: object) -> FinalState: ...
 
 
 @pytest.fixture
 def run_flow(flow_process: Process, settings: Settings) -> RunFlow:
     """Run a flow to its end, with the test's settings in its environment."""
 
-    async def run(flow: str, subject_id: uuid.UUID) -> FinalState:
+    async def run(flow: str, *arguments: object, **named: object) -> FinalState:
         environment = {
             name: value for name, value in os.environ.items() if name.startswith(("SLUICE_", "AWS_"))
         }
-        request = {"flow": flow, "id": str(subject_id), "environment": environment}
+        request = {
+            "flow": flow,
+            "arguments": [str(argument) for argument in arguments],
+            "named": {name: str(argument) for name, argument in named.items()},
+            "environment": environment,
+        }
         assert flow_process.stdin is not None
         assert flow_process.stdout is not None
         flow_process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -184,10 +193,39 @@ def upload(sessions: Sessions, settings: Settings, keyring: Keyring) -> Upload:
         }
         async with sessions.begin() as session:
             await applications.register(session, keyring, "A-17", APPLICANT)
-            new = applications.Upload(
-                new_id(), "A-17", "license-front", ObjectEvent(**{**event, **announced})
-            )
-            assert await applications.receive_documents(session, [new]) == {new.document_id}
+            new = uploads.Upload(new_id(), "A-17", "license-front", ObjectEvent(**{**event, **announced}))
+            assert await uploads.receive(session, [new]) == {new.document_id}
             return await session.get_one(Document, new.document_id)
 
     return upload
+
+
+async def execute(flow_run_id: object, prefect: ServesPrefect, home: Path) -> None:
+    """Run a flow run as a worker does, in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "prefect.engine", str(flow_run_id)),
+        cwd=PROJECT,
+        env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_API_URL": prefect.api_url},
+        stdout=PIPE,
+        stderr=STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+
+
+async def dump(url: str) -> str:
+    """Every row of every table, as text."""
+    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://"))
+    try:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        rows = [
+            await connection.fetchval(f'SELECT string_agg(t::text, chr(10)) FROM "{table}" t')  # noqa: S608
+            for (table,) in tables
+        ]
+    finally:
+        await connection.close()
+    return "\n".join(filter(None, rows))
+
+
+def on_disk(folder: Path) -> str:
+    return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())

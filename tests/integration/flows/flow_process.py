@@ -16,10 +16,12 @@ from typing import Any
 
 from prefect.logging.handlers import APILogHandler
 
+from flows.daily_etl import daily_etl
 from flows.document_verification import document_verification
 from flows.underwriting_decision import underwriting_decision
 
 FLOWS: dict[str, Callable[..., Any]] = {
+    "daily-etl": daily_etl,
     "document-verification": document_verification,
     "underwriting-decision": underwriting_decision,
 }
@@ -31,7 +33,7 @@ async def main() -> None:
     while line := await asyncio.to_thread(sys.stdin.readline):
         request = json.loads(line)
         os.environ.update(request["environment"])
-        state = await FLOWS[request["flow"]](request["id"], return_state=True)
+        state = await FLOWS[request["flow"]](*request["arguments"], **request["named"], return_state=True)
         for name in request["environment"]:
             del os.environ[name]
         await APILogHandler.aflush()

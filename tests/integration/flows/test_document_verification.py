@@ -12,7 +12,6 @@ from asyncio.subprocess import Process
 from datetime import UTC, datetime
 from pathlib import Path
 
-import asyncpg
 import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
@@ -25,7 +24,7 @@ from app.dev.postgres import EmbeddedPostgres
 from app.dev.process import free_port
 from app.encryption import Keyring
 from app.models import Application, ApplicationStatus, AuditEntry, Document, DocumentStatus, Extraction
-from tests.integration.flows.conftest import RunFlow, UnderwritingTool, Upload
+from tests.integration.flows.conftest import RunFlow, UnderwritingTool, Upload, dump, on_disk
 
 PERSON = specimens.person(7, datetime.now(UTC).date())
 SPECIMEN = specimens.to_jpeg(specimens.both(PERSON))
@@ -254,21 +253,3 @@ async def test_nothing_personal_reaches_prefect(
     everything += on_disk(prefect_home)
     secrets = [value for value in specimens.truth(PERSON).values() if len(value) > 3]
     assert [value for value in [*secrets, "card.jpg", "Quimby"] if value in everything] == []
-
-
-def on_disk(folder: Path) -> str:
-    return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())
-
-
-async def dump(url: str) -> str:
-    """Every row of every table, as text."""
-    connection = await asyncpg.connect(url.replace("postgresql+asyncpg://", "postgresql://"))
-    try:
-        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        rows = [
-            await connection.fetchval(f'SELECT string_agg(t::text, chr(10)) FROM "{table}" t')  # noqa: S608
-            for (table,) in tables
-        ]
-    finally:
-        await connection.close()
-    return "\n".join(filter(None, rows))
