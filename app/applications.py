@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit
 from app.changes import application_changed
-from app.db import insert_many
+from app.db import Direct, insert_many
 from app.encryption import Keyring
 from app.errors import Conflict, NotFound, Purged
 from app.models import (
@@ -97,16 +97,18 @@ async def ensure_and_lock(session: AsyncSession, application_ids: Collection[str
     Returns those that were purged.
     """
     rows = [_new(application_id) for application_id in sorted(application_ids)]
-    locked = await session.execute(_ENSURE_AND_LOCK, {"rows": rows})
+    locked = await _ENSURE_AND_LOCK.run(session, rows=rows)
     return {application_id for application_id, purged_at in locked if purged_at is not None}
 
 
 _new_applications = insert_many(Application, "id", "status", "version")
 _ENSURE = _new_applications.on_conflict_do_nothing().returning(Application.id)
 # The update changes nothing. It locks what was there, as the insert does what is new.
-_ENSURE_AND_LOCK = _new_applications.on_conflict_do_update(
-    index_elements=["id"], set_={"id": _new_applications.excluded.id}
-).returning(Application.id, Application.purged_at)
+_ENSURE_AND_LOCK = Direct(
+    _new_applications.on_conflict_do_update(
+        index_elements=["id"], set_={"id": _new_applications.excluded.id}
+    ).returning(Application.id, Application.purged_at)
+)
 
 
 async def begin_verification(session: AsyncSession, document_id: uuid.UUID) -> Document:

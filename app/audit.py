@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ARRAY, BigInteger, LargeBinary, Row, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import Sessions, insert_many
+from app.db import Direct, Sessions, insert_many
 from app.models import AuditEntry
 
 GENESIS = bytes(32)
@@ -42,13 +42,13 @@ class NewEntry:
     detail: dict[str, Any]
 
 
-_RECORD = insert_many(AuditEntry, "actor", "action", "subject", "detail")
+_RECORD = Direct(insert_many(AuditEntry, "actor", "action", "subject", "detail"))
 
 
 async def record_all(session: AsyncSession, entries: Sequence[NewEntry]) -> None:
     """As `record`, for any number of entries in one statement."""
     if entries:
-        await session.execute(_RECORD, {"rows": [vars(entry) for entry in entries]})
+        await _RECORD.run(session, rows=[vars(entry) for entry in entries])
 
 
 def entry_hash(previous: bytes, position: int, entry: AuditEntry | Row[Any]) -> bytes:

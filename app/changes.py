@@ -11,12 +11,12 @@ import uuid
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, event, func, literal, select, update
+from sqlalchemy import ARRAY, Text, Update, any_, bindparam, case, event, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
-from app.db import Sessions
-from app.models import Application, Run
+from app.db import Direct, Sessions
+from app.models import Application, ApplicationStatus, Run
 
 CHANGES = "sluice_changes"
 """Channel for `application:<id>` and `run:<id>`: something a watcher can see is new."""
@@ -51,18 +51,39 @@ async def application_changed(session: AsyncSession, application_id: str) -> Non
     await _announce(session, [f"application:{application_id}"])
 
 
+def _next_version(**values: Any) -> Update:
+    """Of all applications in `names`; `values` are set with it."""
+    return (
+        update(Application)
+        .where(Application.id == any_(bindparam("names", type_=ARRAY(Text))))
+        .values({"version": Application.version + 1, "updated_at": func.now(), **values})
+        .returning(func.pg_notify(CHANGES, "application:" + Application.id))
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def applications_changed(
     session: AsyncSession, application_ids: Collection[str], **values: Any
 ) -> None:
     """The same for many applications at once, which the caller has locked; `values` are set with it."""
     _remember(session, [f"application:{name}" for name in application_ids])
-    await session.execute(
-        update(Application)
-        .where(Application.id.in_(application_ids))
-        .values({"version": Application.version + 1, "updated_at": func.now(), **values})
-        .returning(func.pg_notify(CHANGES, "application:" + Application.id))
-        .execution_options(synchronize_session=False)
+    await session.execute(_next_version(**values), {"names": list(application_ids)})
+
+
+_DOCUMENTS_ARRIVED = Direct(
+    _next_version(
+        status=case(
+            (Application.status == ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.VERIFYING),
+            else_=Application.status,
+        )
     )
+)
+
+
+async def documents_arrived(session: AsyncSession, application_ids: Collection[str]) -> None:
+    """The same for applications that have new documents: those that waited for one are being verified."""
+    _remember(session, [f"application:{name}" for name in application_ids])
+    await _DOCUMENTS_ARRIVED.run(session, names=list(application_ids))
 
 
 async def run_changed(session: AsyncSession, run_id: uuid.UUID, application_id: str | None) -> None:

@@ -6,13 +6,28 @@ end of the block, and an answer is sent only after it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-from sqlalchemy import JSON, MetaData, bindparam, column, event, func, literal_column, select
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    ClauseElement,
+    Column,
+    ColumnDefault,
+    MetaData,
+    bindparam,
+    column,
+    event,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -75,17 +90,64 @@ def session_factory(engine: AsyncEngine) -> Sessions:
 
 
 def insert_many(model: type[Base], *columns: str) -> Insert:
-    """`INSERT` for any number of rows, given to execute as one parameter `rows`: dictionaries of JSON values.
+    """`INSERT` for any number of rows, given as one parameter `rows`: a list of dictionaries of JSON values.
 
     Built once, it is the same statement however many the rows are, so nothing is compiled or planned anew.
     Rows go in in the order given; columns that are not named get their defaults.
     """
-    table = model.__table__
+    table = model.metadata.tables[model.__tablename__]
     record = func.json_populate_recordset(
         literal_column(f"NULL::{model.__tablename__}"), bindparam("rows", type_=JSON)
     )
     given = record.table_valued(*(column(name, table.c[name].type) for name in columns), name="given")
-    return insert(model.metadata.tables[model.__tablename__]).from_select(columns, select(*given.c))
+    others = [(one.name, _default(one)) for one in table.columns if one.name not in columns]
+    defaults = {name: default for name, default in others if default is not None}
+    return insert(table).from_select(
+        [*columns, *defaults], select(*given.c, *defaults.values()), include_defaults=False
+    )
+
+
+def _default(column: Column[Any]) -> BindParameter[Any] | None:
+    """The model's own default as a value; None if it has none, or leaves it to the database."""
+    if not isinstance(column.default, ColumnDefault):
+        return None
+    value = column.default.arg
+    return literal(value(None) if callable(value) else value, column.type)
+
+
+class Direct:
+    """A statement that is compiled once and run straight by the driver, in the session's transaction.
+
+    For the few that every notification goes through: SQLAlchemy's way to PostgreSQL and back costs more than
+    such a statement does there. Rows hold what the driver makes of them.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call] # SQLAlchemy's
+        compiled: Any = statement.compile(dialect=dialect)
+        self._sql = str(compiled)
+        self._parameters = [(name, compiled.params[name]) for name in compiled.positiontup]
+        types = {name: compiled.binds[name].type.dialect_impl(dialect) for name in compiled.positiontup}
+        self._processors = {
+            name: process for name, kind in types.items() if (process := kind.bind_processor(dialect))
+        }
+
+    async def run(self, session: AsyncSession, **values: Any) -> Sequence[Sequence[Any]]:
+        """Run it with these parameters, after what the session has still to write; returns its rows."""
+        if session.new or session.dirty or session.deleted:
+            await session.flush()
+        given = {name: values.get(name, default) for name, default in self._parameters}
+        for name, process in self._processors.items():
+            given[name] = process(given[name])
+        sent = tuple(given[name] for name, _ in self._parameters)
+        connection = await session.connection()
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        if driver.is_in_transaction():
+            rows: Sequence[Sequence[Any]] = await driver.fetch(self._sql, *sent)
+            return rows
+        # SQLAlchemy begins a transaction with the first statement that it runs itself, and ends no other.
+        result = await connection.exec_driver_sql(self._sql, sent)
+        return result.all() if result.returns_rows else []
 
 
 _HEALING_SQLSTATES = {"08", "40", "53", "57"}
@@ -102,7 +164,7 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
     cause: BaseException | None = error
     while cause is not None:
         lost = isinstance(cause, DBAPIError) and cause.connection_invalidated
-        if lost or isinstance(cause, PoolTimeoutError | OSError):
+        if lost or isinstance(cause, PoolTimeoutError | OSError) or _is_cut_off(cause):
             return DatabaseUnavailable("The database cannot be reached in time. Send it again later.")
         if isinstance(cause, asyncpg.InvalidCachedStatementError):
             # SQLAlchemy forgets all plans then, so it happens once in a process.
@@ -111,6 +173,11 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
             return DatabaseUnavailable("The database is restarting or overloaded. Send it again later.")
         cause = cause.__cause__
     return None
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    """Whether the driver says that the connection is closed. Its DataError is an InterfaceError as well."""
+    return isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, runs, s3_events, sns, sns_client, tracing, uploads
-from app.db import Sessions, insert_many
+from app.db import Direct, Sessions, insert_many
 from app.models import Notification, NotificationOutcome, RunCause, new_id
 from app.routing import Match, Routes
 from app.runs import NewRun
@@ -177,7 +177,7 @@ async def is_known(session: AsyncSession, message: Message) -> bool:
     return await session.scalar(select(Notification.id).where(same)) is not None
 
 
-_INSERT = (
+_INSERT = Direct(
     insert_many(Notification, "id", "topic_arn", "message_id", "kind", "envelope", "outcome", "sent_at")
     .on_conflict_do_nothing(index_elements=["topic_arn", "message_id"])
     .returning(Notification.id)
@@ -198,7 +198,7 @@ async def _insert(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.
         }
         for intake in sorted(intakes, key=lambda one: (one.topic_arn, one.message_id))
     ]
-    return set(await session.scalars(_INSERT, {"rows": rows}))
+    return {notification_id for (notification_id,) in await _INSERT.run(session, rows=rows)}
 
 
 async def _act(session: AsyncSession, intakes: Sequence[Intake]) -> set[uuid.UUID]:

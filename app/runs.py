@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import audit, tracing
 from app.changes import DUE, notify, run_changed, runs_changed
-from app.db import insert_many
+from app.db import Direct, insert_many
 from app.errors import Conflict, NotFound
 from app.models import (
     FOLLOWED_RUN_STATES,
@@ -89,7 +89,7 @@ class NewRun:
         )
 
 
-_ENQUEUE = (
+_ENQUEUE = Direct(
     insert_many(
         Run,
         *("id", "cause_kind", "cause_id", "route", "application_id"),
@@ -115,7 +115,7 @@ async def enqueue_all(session: AsyncSession, news: Sequence[NewRun]) -> list[uui
     rows = [{"id": str(run_id), **vars(new)} for run_id, new in zip(ids, news, strict=True)]
     # In the order of their causes, so that two transactions cannot wait for each other's.
     rows.sort(key=lambda row: (row["cause_kind"], row["cause_id"], row["route"]))
-    inserted = set(await session.scalars(_ENQUEUE, {"rows": rows}))
+    inserted = {run_id for run_id, _ in await _ENQUEUE.run(session, rows=rows)}
     return [run_id if run_id in inserted else None for run_id in ids]
 
 

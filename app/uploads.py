@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app import applications, audit
-from app.changes import applications_changed
-from app.db import insert_many
-from app.models import Application, ApplicationStatus, Document, DocumentStatus, LeavingObject
+from app.changes import documents_arrived
+from app.db import Direct, insert_many
+from app.models import Document, DocumentStatus, LeavingObject
 from app.s3_events import ObjectEvent, is_version, later
 
 
@@ -112,9 +112,7 @@ async def receive(session: AsyncSession, uploads: Sequence[Upload]) -> set[uuid.
             for upload in received
         ],
     )
-    await applications_changed(
-        session, sorted({upload.application_id for upload in received}), status=_VERIFYING_IF_AWAITED
-    )
+    await documents_arrived(session, sorted({upload.application_id for upload in received}))
     return {upload.document_id for upload in received} - superseded
 
 
@@ -145,11 +143,6 @@ async def unheard_of(session: AsyncSession, bucket: str, events: Sequence[Object
     ]
 
 
-_VERIFYING_IF_AWAITED = case(
-    (Application.status == ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.VERIFYING.value),
-    else_=Application.status,
-)
-
 _received = (
     insert_many(
         Document,
@@ -163,18 +156,20 @@ _received = (
 _current = aliased(Document)
 # Beside each new document the one of the same key that was current until now. A statement does not see the
 # rows it inserts itself.
-_INSERT_DOCUMENTS = select(
-    _received.c.id,
-    _current.id,
-    _current.version_id,
-    _current.etag,
-    _current.sequencer,
-    func.coalesce(_current.stored_at, _current.received_at),
-).outerjoin(
-    _current,
-    (_current.bucket == _received.c.bucket)
-    & (_current.key == _received.c.key)
-    & (_current.status != DocumentStatus.SUPERSEDED),
+_INSERT_DOCUMENTS = Direct(
+    select(
+        _received.c.id,
+        _current.id,
+        _current.version_id,
+        _current.etag,
+        _current.sequencer,
+        func.coalesce(_current.stored_at, _current.received_at),
+    ).outerjoin(
+        _current,
+        (_current.bucket == _received.c.bucket)
+        & (_current.key == _received.c.key)
+        & (_current.status != DocumentStatus.SUPERSEDED),
+    )
 )
 
 
@@ -184,7 +179,7 @@ async def _insert_documents(
     """The uploads that were not known, and the ids of all documents that they leave superseded."""
     # In the order of their keys, so that two transactions cannot wait for each other's.
     ordered = sorted(uploads, key=lambda upload: (upload.event.bucket, upload.event.key, upload.version))
-    inserted = await session.execute(_INSERT_DOCUMENTS, {"rows": [upload.row() for upload in ordered]})
+    inserted = await _INSERT_DOCUMENTS.run(session, rows=[upload.row() for upload in ordered])
     current: dict[uuid.UUID, list[_Version]] = {}
     for document_id, current_id, version_id, etag, sequencer, stored_at in inserted:
         others = current.setdefault(document_id, [])

@@ -43,6 +43,7 @@ class PrefectFlowRun(BaseModel):
     id: uuid.UUID
     idempotency_key: str | None
     tags: list[str]
+    auto_scheduled: bool
     state: PrefectState
 
 
@@ -50,7 +51,7 @@ _FLOW_RUNS = TypeAdapter(list[PrefectFlowRun])
 
 
 async def flow_runs(rig: Rig) -> list[PrefectFlowRun]:
-    """Every flow run that Prefect has, whoever made it."""
+    """Every flow run that Prefect has, whoever made it, save those that its own scheduler made."""
     found: list[PrefectFlowRun] = []
     while True:
         body = {"limit": _PAGE, "offset": len(found), "sort": "ID_DESC"}
@@ -58,7 +59,7 @@ async def flow_runs(rig: Rig) -> list[PrefectFlowRun]:
         page = _FLOW_RUNS.validate_json(answer.raise_for_status().content)
         found += page
         if len(page) < _PAGE:
-            return found
+            return [flow_run for flow_run in found if not flow_run.auto_scheduled]
 
 
 async def every_answered_notification_has_its_row(rig: Rig, answered: Collection[str]) -> None:

@@ -28,7 +28,7 @@ from app.web.server import Server
 from tests.web.conftest import Headers, Notify, s3_event
 
 PATH = "/v1/applications/A-1/events"
-PER_KEY = 300
+PER_KEY = 100
 
 
 @pytest.fixture
