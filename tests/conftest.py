@@ -9,12 +9,19 @@ from pathlib import Path
 import hypothesis
 import pytest
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from app import migrate, models  # noqa: F401 (the models fill Base.metadata)
 from app.db import Base, Sessions, create_engine, session_factory
 from app.dev.postgres import EmbeddedPostgres
+from app.dev.process import free_port
+from app.dev.serving import serving
+from app.dev.sns_signing import Signer
 from app.settings import DatabaseSettings, LogSettings
 from app.telemetry import configure_logging
 
@@ -76,3 +83,16 @@ def _asks_for_prefect(path: Path) -> bool:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedParts:
     return SharedParts(config, log)
+
+
+@pytest.fixture(scope="session")
+async def signer() -> AsyncIterator[Signer]:
+    """Signs messages as SNS does; its certificate is served on loopback."""
+    port = free_port()
+    signer = Signer(f"http://127.0.0.1:{port}")
+
+    async def certificate(_: Request) -> Response:
+        return Response(signer.certificate_pem)
+
+    async with serving(Starlette(routes=[Route(signer.certificate_path, certificate)]), port):
+        yield signer

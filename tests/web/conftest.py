@@ -47,19 +47,6 @@ Headers = dict[str, str]
 Notify = Callable[..., Awaitable[httpx.Response]]
 
 
-@pytest.fixture(scope="session")
-async def signer() -> AsyncIterator[Signer]:
-    """Signs messages as SNS does; its certificate is served on loopback."""
-    port = free_port()
-    signer = Signer(f"http://127.0.0.1:{port}")
-
-    async def certificate(_: Request) -> Response:
-        return Response(signer.certificate_pem)
-
-    async with serving(Starlette(routes=[Route(signer.certificate_path, certificate)]), port):
-        yield signer
-
-
 @pytest.fixture
 def webhook_secret() -> SecretStr:
     return SecretStr(standard_webhooks.new_secret())

@@ -12,10 +12,6 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from typer.testing import CliRunner
 
 from app import routing
@@ -26,7 +22,6 @@ from app.aws.redrive import Drain, Report, redrive
 from app.cli import cli
 from app.db import Base, Sessions, create_engine, session_factory
 from app.dev.process import free_port
-from app.dev.serving import serving
 from app.dev.sns_signing import Signer
 from app.errors import NotFound
 from app.models import AuditEntry, Notification, NotificationOutcome, QuarantinedMessage, Run
@@ -36,19 +31,6 @@ from tests.integration.aws.conftest import TOPIC
 from tests.web.conftest import s3_event
 
 EVENT = s3_event("applications/A-1/license-front/front.jpg")
-
-
-@pytest.fixture(scope="module")
-async def signer() -> AsyncIterator[Signer]:
-    """Signs messages as SNS does; its certificate is served on loopback."""
-    port = free_port()
-    signer = Signer(f"http://127.0.0.1:{port}")
-
-    async def certificate(_: Request) -> Response:
-        return Response(signer.certificate_pem)
-
-    async with serving(Starlette(routes=[Route(signer.certificate_path, certificate)]), port):
-        yield signer
 
 
 class DeadLetters:

@@ -15,16 +15,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, update
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from app import api_keys, standard_webhooks
 from app.db import Sessions
 from app.dev.mail import MailSink
-from app.dev.process import free_port
-from app.dev.serving import serving
 from app.dev.sns_signing import Signer, now
 from app.main import create_app
 from app.models import Application, ApplicationStatus, Role, Run, RunState
@@ -61,18 +55,6 @@ async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]
     async with collecting(monkeypatch) as collector:
         monkeypatch.setenv("SLUICE_TRACING_ENABLED", "true")
         yield collector
-
-
-@pytest.fixture
-async def signer() -> AsyncIterator[Signer]:
-    port = free_port()
-    signer = Signer(f"http://127.0.0.1:{port}")
-
-    async def certificate(_: Request) -> Response:
-        return Response(signer.certificate_pem)
-
-    async with serving(Starlette(routes=[Route(signer.certificate_path, certificate)]), port):
-        yield signer
 
 
 @pytest.fixture
