@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from flows.discretion import describe
-from flows.extraction import ocr
+from flows.extraction.engine import Engine
 from flows.extraction.intake import NotAccepted, Rejected
+from flows.extraction.ocr import RapidOcr
 from flows.extraction.reading import read_document
 
 
@@ -28,14 +29,15 @@ def main() -> None:
     # Whatever the engines print must not end up in the answer.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    ocr.read_lines(np.zeros((64, 64, 3), dtype=np.uint8))
-    json.dump(_answer(sys.stdin.buffer.read()), answer)
+    engine = RapidOcr()
+    engine.read(np.zeros((64, 64, 3), dtype=np.uint8))
+    json.dump(_answer(sys.stdin.buffer.read(), engine), answer)
     answer.close()
 
 
-def _answer(data: bytes) -> dict[str, Any]:
+def _answer(data: bytes, engine: Engine) -> dict[str, Any]:
     try:
-        extraction = read_document(data, today=datetime.now(UTC).date())
+        extraction = read_document(data, engine, today=datetime.now(UTC).date())
     except NotAccepted as error:
         status = "rejected" if isinstance(error, Rejected) else "unreadable"
         return {"status": status, "reason": error.sentence}

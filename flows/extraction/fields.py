@@ -61,6 +61,8 @@ class Candidate(BaseModel):
 class Field(Candidate):
     """The reading believed most, and the ones that say something else."""
 
+    agreeing: tuple[Source, ...] = ()
+    """Other sources that say the same."""
     alternatives: tuple[Candidate, ...] = ()
 
 
@@ -81,14 +83,35 @@ CORE = (
 
 
 def merge(readings: Iterable[Reading]) -> Reading:
-    """One reading out of several, the most trusted first; different values are kept as alternatives."""
+    """One reading out of several, the most trusted first; what differs is kept as an alternative."""
     merged: Reading = {}
     for reading in readings:
         for name, field in reading.items():
-            known = merged.get(name)
-            if known is None:
-                merged[name] = field
-            elif field.value not in {known.value, *(other.value for other in known.alternatives)}:
-                other = Candidate(value=field.value, confidence=field.confidence, source=field.source)
-                merged[name] = known.model_copy(update={"alternatives": (*known.alternatives, other)})
+            merged[name] = _joined(merged[name], field) if name in merged else field
     return merged
+
+
+def said_by(reading: Reading, source: Source) -> Reading:
+    """What one source says, out of a merged reading, whether it was believed, agreed or was overruled."""
+    said: Reading = {}
+    for name, field in reading.items():
+        if source is field.source or source in field.agreeing:
+            said[name] = Field(value=field.value, confidence=field.confidence, source=source)
+            continue
+        own = next((other for other in field.alternatives if other.source is source), None)
+        if own is not None:
+            said[name] = Field(**own.model_dump())
+    return said
+
+
+def _joined(known: Field, other: Field) -> Field:
+    agreeing, alternatives = list(known.agreeing), list(known.alternatives)
+    for candidate in (other, *other.alternatives):
+        if candidate.value == known.value:
+            agreeing.append(candidate.source)
+        elif (candidate.value, candidate.source) not in {(own.value, own.source) for own in alternatives}:
+            alternatives.append(
+                Candidate(value=candidate.value, confidence=candidate.confidence, source=candidate.source)
+            )
+    others = tuple(dict.fromkeys(source for source in agreeing if source is not known.source))
+    return known.model_copy(update={"agreeing": others, "alternatives": tuple(alternatives)})

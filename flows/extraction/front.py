@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.extraction import normalise
+from flows.extraction.engine import Line
 from flows.extraction.fields import Field, FieldName, Reading, Source
 from flows.extraction.labels import CITY, DATE, VALUES, Label, Piece, cut, uses_numbers
-from flows.extraction.ocr import Line
 from flows.extraction.spacing import respace
 
 _BESIDE_LABEL, _NEAR_LABEL, _BY_SHAPE = 1.0, 0.95, 0.8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.extraction.engine import Line, Text
 from flows.extraction.intake import Pixels
 from flows.extraction.spacing import gaps
 
@@ -25,17 +25,6 @@ _STRIP_HEIGHT = 48
 
 _one_at_a_time = threading.Lock()
 """The models' working memory is hundreds of megabytes per call, so a process reads one page at a time."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of text: `corners` are four rows of x and y, clockwise; `confidence` runs from 0 to 100."""
-
-    text: str
-    confidence: float
-    corners: NDArray[np.float32]
-    gaps: tuple[float, ...] = ()
-    """Blanks between the characters, spaces left out, in letter heights; empty when not known."""
 
 
 @cache
@@ -54,42 +43,44 @@ def _engine() -> Any:
     )
 
 
-def read_lines(pixels: Pixels, *, any_way_round: bool = False) -> list[Line]:
-    """Every line of text on the picture, in no promised order.
+class RapidOcr:
+    """The engine that needs nothing but this machine."""
 
-    With `any_way_round`, lines that stand upside down are read too. Not by default: the model that judges
-    a line's angle takes JOHNSON for an upside-down NOSNHOJ.
-    """
-    with _one_at_a_time:
-        found = _engine()(np.ascontiguousarray(pixels[:, :, ::-1]), use_det=True, use_cls=any_way_round)
-    if found.txts is None or found.boxes is None:
-        return []
-    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-    # Characters' places come for all lines or for none.
-    places = found.word_results if len(found.word_results) == len(found.txts) else [()] * len(found.txts)
-    lines = []
-    for text, score, box, characters in zip(found.txts, found.scores, found.boxes, places, strict=True):
-        corners = np.asarray(box, dtype=np.float32)
-        lines.append(Line(str(text), float(score) * 100, corners, _gaps(corners, characters, grey)))
-    return lines
+    name = "rapidocr"
 
+    def versions(self) -> dict[str, str]:
+        return {name: version(name) for name in ("rapidocr", "onnxruntime")}
 
-def reread(pixels: Pixels, line: Line, *, further: float) -> Line:
-    """The same line read again with `further` times its height added on the right.
+    def read(self, pixels: Pixels, *, any_way_round: bool = False) -> Text:
+        """Not any way round by default: the model that judges a line's angle takes JOHNSON for an
+        upside-down NOSNHOJ."""
+        with _one_at_a_time:
+            found = _engine()(np.ascontiguousarray(pixels[:, :, ::-1]), use_det=True, use_cls=any_way_round)
+        if found.txts is None or found.boxes is None:
+            return Text([])
+        grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        # Characters' places come for all lines or for none.
+        places = found.word_results if len(found.word_results) == len(found.txts) else [()] * len(found.txts)
+        lines = []
+        for text, score, box, characters in zip(found.txts, found.scores, found.boxes, places, strict=True):
+            corners = np.asarray(box, dtype=np.float32)
+            lines.append(Line(str(text), float(score) * 100, corners, _gaps(corners, characters, grey)))
+        return Text(lines)
 
-    Detection often misses a letter that stands alone after its label; recognition, shown where, does not.
-    """
-    along = (line.corners[1] - line.corners[0]) / max(
-        1.0, float(np.linalg.norm(line.corners[1] - line.corners[0]))
-    )
-    step = along * further * float(np.linalg.norm(line.corners[3] - line.corners[0]))
-    corners = line.corners + np.array([(0, 0), step, step, (0, 0)], dtype=np.float32)
-    strip, _ = _strip(pixels, corners)
-    with _one_at_a_time:
-        found = _engine()(np.ascontiguousarray(strip[:, :, ::-1]), use_det=False, use_cls=False)
-    if not found.txts:
-        return line
-    return Line(str(found.txts[0]), float(found.scores[0]) * 100, corners)
+    def reread(self, pixels: Pixels, line: Line, *, further: float) -> Line:
+        """Detection often misses a letter that stands alone after its label; recognition, shown where,
+        does not."""
+        along = (line.corners[1] - line.corners[0]) / max(
+            1.0, float(np.linalg.norm(line.corners[1] - line.corners[0]))
+        )
+        step = along * further * float(np.linalg.norm(line.corners[3] - line.corners[0]))
+        corners = line.corners + np.array([(0, 0), step, step, (0, 0)], dtype=np.float32)
+        strip, _ = _strip(pixels, corners)
+        with _one_at_a_time:
+            found = _engine()(np.ascontiguousarray(strip[:, :, ::-1]), use_det=False, use_cls=False)
+        if not found.txts:
+            return line
+        return Line(str(found.txts[0]), float(found.scores[0]) * 100, corners)
 
 
 def _gaps(corners: NDArray[np.float32], characters: Any, grey: NDArray[np.uint8]) -> tuple[float, ...]:
@@ -112,8 +103,3 @@ def _strip(picture: NDArray[np.uint8], corners: NDArray[np.float32]) -> tuple[ND
         picture, matrix, (columns, _STRIP_HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(strip, dtype=np.uint8), matrix
-
-
-def versions() -> dict[str, str]:
-    """What read the text, for the record kept with every extraction."""
-    return {name: version(name) for name in ("rapidocr", "onnxruntime")}

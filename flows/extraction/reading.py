@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from flows.extraction import aamva, barcode, checks, front, ocr
+from flows.extraction import aamva, barcode, checks, front
 from flows.extraction.checks import Check, Recommendation
+from flows.extraction.engine import Engine, Line
 from flows.extraction.fields import CORE, Field, FieldName, Reading, merge
 from flows.extraction.intake import Picture, Pixels, Unreadable, open_picture
 from flows.extraction.labels import cut, open_label
@@ -64,7 +65,7 @@ class Stopwatch:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 4)
 
 
-def read_document(data: bytes, *, today: date) -> Extraction:
+def read_document(data: bytes, engine: Engine, *, today: date) -> Extraction:
     """Read one uploaded picture: a licence's front, its back, or both on one sheet.
 
     Blocking, about a second of CPU time: call it in a worker, never on an event loop. Raises
@@ -81,7 +82,7 @@ def read_document(data: bytes, *, today: date) -> Extraction:
             encoded = _card_fields(symbol)
         with watch.step("text"):
             pixels = barcode.without(picture.pixels, symbol.corners) if symbol else picture.pixels
-            lines, printed = _read_text(pixels)
+            lines, printed = _read_text(engine, pixels)
         with watch.step("checks"):
             variance = _sharpness(grey)
             fields = merge([encoded, printed])
@@ -94,18 +95,18 @@ def read_document(data: bytes, *, today: date) -> Extraction:
                 checks.sharpness(variance),
                 checks.specimen_words(line.text for line in lines),
             )
-    return _extraction(picture, fields, findings, watch)
+    return _extraction(engine, picture, fields, findings, watch)
 
 
 def _extraction(
-    picture: Picture, fields: Reading, findings: tuple[Check, ...], watch: Stopwatch
+    engine: Engine, picture: Picture, fields: Reading, findings: tuple[Check, ...], watch: Stopwatch
 ) -> Extraction:
     return Extraction(
         fields=fields,
         checks=findings,
         recommendation=checks.recommend(findings),
-        engine="rapidocr",
-        versions={**ocr.versions(), "zxing-cpp": version("zxing-cpp")},
+        engine=engine.name,
+        versions={**engine.versions(), "zxing-cpp": version("zxing-cpp")},
         timings=watch.seconds,
         sha256=picture.sha256,
     )
@@ -121,28 +122,28 @@ def _card_fields(symbol: barcode.Symbol | None) -> Reading:
         return {}
 
 
-def _read_text(pixels: Pixels) -> tuple[list[ocr.Line], Reading]:
+def _read_text(engine: Engine, pixels: Pixels) -> tuple[list[Line], Reading]:
     """Lines and fields of the printed side, whichever way round the page lies."""
-    lines, printed = _read_upright(pixels)
+    lines, printed = _read_upright(engine, pixels)
     if len(lines) < _FRONT_LINES or sum(name in printed for name in CORE) >= _ENOUGH_CORE:
         return lines, printed
-    turns = front.quarter_turns(ocr.read_lines(pixels, any_way_round=True))
+    turns = front.quarter_turns(engine.read(pixels, any_way_round=True).lines)
     if not turns:
         return lines, printed
-    return _read_upright(np.ascontiguousarray(np.rot90(pixels, turns)))
+    return _read_upright(engine, np.ascontiguousarray(np.rot90(pixels, turns)))
 
 
-def _read_upright(pixels: Pixels) -> tuple[list[ocr.Line], Reading]:
-    lines = [_completed(pixels, line) for line in ocr.read_lines(pixels)]
+def _read_upright(engine: Engine, pixels: Pixels) -> tuple[list[Line], Reading]:
+    lines = [_completed(engine, pixels, line) for line in engine.read(pixels).lines]
     return lines, front.read_front(lines)
 
 
-def _completed(pixels: Pixels, line: ocr.Line) -> ocr.Line:
+def _completed(engine: Engine, pixels: Pixels, line: Line) -> Line:
     """A line that ends in a label without its letter, looked at again a little further to the right."""
     label = open_label(line.text)
     if label is None:
         return line
-    longer = ocr.reread(pixels, line, further=_FURTHER)
+    longer = engine.reread(pixels, line, further=_FURTHER)
     last = cut(longer.text, numbers=False)[-1:]
     return longer if last and last[0].label is label and last[0].text else line
 

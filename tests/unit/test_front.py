@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName
 from flows.extraction.front import quarter_turns, read_front
 from flows.extraction.labels import Label, Piece, cut, open_label
-from flows.extraction.ocr import Line
 from flows.extraction.spacing import respace
 
 

@@ -13,13 +13,14 @@ from app.dev.specimen_layouts import LAYOUTS
 from flows.extraction.checks import Recommendation, Status
 from flows.extraction.fields import FieldName, Source
 from flows.extraction.intake import Unreadable
+from flows.extraction.ocr import RapidOcr
 from flows.extraction.reading import Extraction, read_document
 
 TODAY = date(2026, 11, 20)
 
 
 def read(image: Image.Image) -> Extraction:
-    return read_document(specimens.to_jpeg(image), today=TODAY)
+    return read_document(specimens.to_jpeg(image), RapidOcr(), today=TODAY)
 
 
 def statuses(extraction: Extraction) -> dict[str, Status]:
