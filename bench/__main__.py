@@ -52,8 +52,8 @@ def main() -> None:
         names = arguments.sections or list(SECTIONS)
         figures = asyncio.run(measure(pool, plan, names))
     sys.stdout.write(results.show(figures) + "\n")
-    if len(names) == len(SECTIONS):
-        results.write(figures, quick=arguments.quick)
+    if not arguments.quick:
+        results.write(figures)
 
 
 if __name__ == "__main__":

@@ -122,16 +122,24 @@ def markdown(figures: Sequence[Figure]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write(figures: Sequence[Figure], *, quick: bool) -> None:
-    """Write bench/results.json, and from it the table in docs/benchmarks.md."""
-    content = {
+def write(figures: Sequence[Figure]) -> None:
+    """Write bench/results.json, and from it the table in docs/benchmarks.md.
+
+    Sections that were measured take the place of what was there of them: a ratio's two sides are always of
+    one run, different sections need not be.
+    """
+    measured = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "quick": quick,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "figures": [{**asdict(figure), "reached": figure.reached} for figure in figures],
     }
-    FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    sections = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
+    for name in dict.fromkeys(figure.section for figure in figures):
+        of_section = [figure for figure in figures if figure.section == name]
+        sections[name] = measured | {
+            "figures": [{**asdict(figure), "reached": figure.reached} for figure in of_section]
+        }
+    FILE.write_text(json.dumps(sections, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     DOCUMENT.write_text(documented(DOCUMENT.read_text("utf-8")), encoding="utf-8")
 
 
@@ -139,13 +147,14 @@ def documented(text: str) -> str:
     """The document's text with the results that were written last."""
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
-    content = json.loads(FILE.read_text("utf-8"))
-    kind = "a quick run" if content["quick"] else "a full run"
-    on = f"{content['cores']} cores, Python {content['python']}"
-    said = f"Measured at {content['measured_at']} on {on}: {kind}."
-    return (
-        f"{before}{begin}\n{said}\n\n{markdown([_figure(one) for one in content['figures']])}\n{end}{after}"
-    )
+    sections = json.loads(FILE.read_text("utf-8"))
+    said = "\n".join(_measured(name, content) for name, content in sections.items())
+    figures = [_figure(one) for content in sections.values() for one in content["figures"]]
+    return f"{before}{begin}\n{said}\n\n{markdown(figures)}\n{end}{after}"
+
+
+def _measured(name: str, content: dict[str, Any]) -> str:
+    return f"- {name}: {content['measured_at']}, {content['cores']} cores, Python {content['python']}"
 
 
 def _figure(content: dict[str, Any]) -> Figure:
