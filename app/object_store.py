@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket"}
 _DIGEST = "sha256"
+_SHOWN = frozenset(
+    ("image/jpeg", "image/png", "image/webp", "image/tiff", "image/heic", "image/avif", "application/pdf")
+)
+"""Content types that a link lets a browser show."""
 _NOTHING_TO_SEE = {"403", "404"}
 """HeadObject's answers about what is not there: 403 to whom may not list the bucket (S3 API, HeadObject)."""
 
@@ -35,6 +39,14 @@ class UploadSlot:
     url: str
     fields: dict[str, str]
     key: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address that shows one object to whoever has it, until it expires."""
+
+    url: str
     expires_at: datetime
 
 
@@ -107,6 +119,35 @@ class ObjectStore:
         return StoredObject(
             data, response["ContentLength"], response["ETag"].strip('"'), response.get("ContentType", "")
         )
+
+    async def link(self, bucket: str, key: str, version_id: str | None, *, seconds: int) -> Link | None:
+        """A presigned GET, at most seven days long, and no longer than the credentials that sign it live.
+
+        What S3 sends is a picture or a PDF by its header, or a download: a browser never runs what an
+        applicant uploaded (S3 API, GetObject, "Overriding response header values"). None when the object
+        is not there. Raises ObjectStoreUnavailable.
+        """
+        return await asyncio.to_thread(self._link, bucket, key, version_id, seconds)
+
+    def _link(self, bucket: str, key: str, version_id: str | None, seconds: int) -> Link | None:
+        version: Any = {"VersionId": version_id} if version_id else {}
+        try:
+            kind = self._client.head_object(Bucket=bucket, Key=key, **version).get("ContentType", "")
+            expires_at = datetime.now(UTC) + timedelta(seconds=seconds)
+            headers = {
+                "ResponseContentType": kind if kind in _SHOWN else "application/octet-stream",
+                "ResponseContentDisposition": "inline" if kind in _SHOWN else "attachment",
+                "ResponseCacheControl": "no-store",
+            }
+            params = {"Bucket": bucket, "Key": key, **version, **headers}
+            url = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+        except ClientError as error:
+            if _code(error) in _NOTHING_TO_SEE:
+                return None
+            raise ObjectStoreUnavailable(f"S3 answered {_code(error)} to HeadObject.") from error
+        except (BotoCoreError, OSError) as error:
+            raise ObjectStoreUnavailable(f"S3 cannot be reached ({type(error).__name__}).") from error
+        return Link(url, expires_at)
 
     async def keep(self, bucket: str, key: str, data: bytes, content_type: str) -> bool:
         """Store the object unless it is there with the same content; returns whether it was stored.

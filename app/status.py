@@ -62,6 +62,8 @@ class ExtractionView(_View):
 
 class DocumentDetail(DocumentView):
     extraction: ExtractionView | None = None
+    handover_refusal: str | None = None
+    """Why the underwriting tool did not take what was read: for underwriters and operators only."""
 
 
 class RunView(_View):
@@ -172,7 +174,9 @@ async def document(
     if row is None:
         raise NotFound(f"There is no document {document_id}.")
     detail = DocumentDetail.model_validate(row)
-    extraction = await session.get(Extraction, document_id) if with_extraction else None
+    if not with_extraction:
+        return detail.model_copy(update={"handover_refusal": None})
+    extraction = await session.get(Extraction, document_id)
     if extraction is not None:
         detail.extraction = ExtractionView(
             fields=applications.extracted_fields(keyring, extraction),

@@ -42,6 +42,10 @@ FOLLOWING = Gauge("sluice_following", "1 in the elected follower, 0 in those tha
 UNSEALED = Gauge(
     "sluice_audit_oldest_unsealed_seconds", "Age of the oldest audit entry that waits to be sealed; 0: none."
 )
+HANDOVERS_REFUSED = Gauge(
+    "sluice_handovers_refused",
+    "Documents of applications in review that the underwriting tool refused for good.",
+)
 LOOP_UP = Gauge("sluice_loop_up", "1 while the background loop works, 0 after it failed.", ["loop"])
 LOOP_FAILURES = Counter("sluice_loop_failures", "Rounds of a background loop that raised.", ["loop"])
 STREAMS = Gauge("sluice_event_streams", "Event streams that are open in this process.")

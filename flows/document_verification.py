@@ -16,17 +16,16 @@ from prefect import Task, flow
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed, Failed
 
-from app import applications, audit
+from app import applications, handovers
 from app.encryption import Keyring
 from app.errors import ObjectStoreUnavailable
 from app.models import Document, DocumentStatus
-from app.object_store import ObjectMissing, ObjectStore, StoredObject
-from flows import reader, underwriting_tool
+from app.object_store import Link, ObjectMissing, ObjectStore, StoredObject
+from flows import reader, run_report, underwriting_tool
 from flows.context import PATIENT, Context, discreet, opened, step, transient
 from flows.reader import Reader, Reading, ReadingCrashedError, Refusal
 from flows.underwriting_tool import UnderwritingToolRefused
 
-_ACTOR = "document-verification"
 _LOOKS_FOR_A_MISSING_OBJECT = 3
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -72,12 +71,13 @@ async def _verify(context: Context, document: Document, reading_process: Reader)
         state = Completed(
             message=f"Read {len(result.fields)} fields; recommendation: {result.recommendation}."
         )
+    await report(result)
     if context.settings.underwriting.url is not None:
         try:
             await hand_over(context, document, result)
         except UnderwritingToolRefused as error:
-            await record_handover_refused(context, document.id, error.extensions["status"])
-            return Completed(name="NotHandedOver", message=f"{error.detail} The application is in review.")
+            await record_handover_refused(context, document, error.extensions["status"])
+            return Failed(name="NotHandedOver", message=f"{error.detail} The application is in review.")
     return state
 
 
@@ -171,24 +171,38 @@ async def record_refusal(context: Context, document_id: uuid.UUID, refusal: Refu
         )
 
 
+@step(timeout=60)
+async def report(result: Reading | Refusal) -> None:
+    """Leave a report of the run in Prefect's UI."""
+    await run_report.publish(result)
+
+
 @step(timeout=60, retry_delays=PATIENT)
 async def hand_over(context: Context, document: Document, result: Reading | Refusal) -> None:
-    """Tell the underwriting tool, and the audit trail that it was told.
+    """Tell the underwriting tool, and keep that it was told.
 
     Raises UnderwritingToolRefused when telling it again cannot help.
     """
-    body = handover_message(document, result, datetime.now(UTC))
-    await underwriting_tool.post(context.settings.underwriting, f"document-{document.id}", body)
+    settings = context.settings.underwriting
+    # Made for this attempt: a link from an hour ago would show nothing.
+    picture = await ObjectStore(context.settings.s3).link(
+        document.bucket, document.key, document.version_id, seconds=settings.link_seconds
+    )
+    body = handover_message(document, result, picture, datetime.now(UTC))
+    await underwriting_tool.post(settings, f"document-{document.id}", body)
     async with context.sessions.begin() as session:
-        audit.record(session, actor=_ACTOR, action="underwriting.told", subject=f"document:{document.id}")
+        await handovers.record_taken(session, document)
 
 
-def handover_message(document: Document, result: Reading | Refusal, at: datetime) -> bytes:
+def handover_message(
+    document: Document, result: Reading | Refusal, picture: Link | None, at: datetime
+) -> bytes:
     """`document.read` with what was read, or `document.unreadable` with the reason."""
     data: dict[str, Any] = {
         "application_id": document.application_id,
         "document_id": str(document.id),
         "kind": document.kind,
+        "picture": picture and {"url": picture.url, "expires_at": picture.expires_at.isoformat()},
     }
     if isinstance(result, Refusal):
         refused = {**data, "status": result.status, "reason": result.reason}
@@ -207,13 +221,7 @@ def handover_message(document: Document, result: Reading | Refusal, at: datetime
 
 
 @step(timeout=30, retry_delays=PATIENT)
-async def record_handover_refused(context: Context, document_id: uuid.UUID, status: int) -> None:
+async def record_handover_refused(context: Context, document: Document, status: int) -> None:
     """Keep that the underwriting tool did not take the result; the application stays in review."""
     async with context.sessions.begin() as session:
-        audit.record(
-            session,
-            actor=_ACTOR,
-            action="underwriting.refused",
-            subject=f"document:{document_id}",
-            status=status,
-        )
+        await handovers.record_refused(session, document, status=status)

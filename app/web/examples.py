@@ -99,7 +99,7 @@ BY_MODEL: dict[str, Any] = {
         "runs": [{**_RUN, "state": "COMPLETED", "state_name": "Completed", "ended_at": _AT}],
         "decision": None,
     },
-    "DocumentDetail": {**_DOCUMENT, "extraction": _EXTRACTION},
+    "DocumentDetail": {**_DOCUMENT, "extraction": _EXTRACTION, "handover_refusal": None},
     "RunView": _RUN,
     "RunList": {"runs": [_RUN], "next": None},
     "Decided": {**_DECISION, "run": {"id": _RUN_ID, "url": f"/v1/runs/{_RUN_ID}"}},

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from app import audit, backlog, errors, migrate
+from app import audit, backlog, errors, handovers, migrate
 from app.backlog import Count
 from app.loops import Loop
 from app.models import FOLLOWED_RUN_STATES, NotificationOutcome, RunState
 from app.telemetry import (
+    HANDOVERS_REFUSED,
     IN_PREFECT,
     NOTIFICATIONS,
     OLDEST_WAITING,
@@ -99,6 +100,7 @@ async def metrics(parts: AnyProcess) -> Response:
     async with parts.sessions() as session:
         counts, stuck = await backlog.counts(session), await backlog.stuck(session)
         UNSEALED.set(await audit.oldest_unsealed_seconds(session))
+        HANDOVERS_REFUSED.set(await handovers.refused(session))
     _show_runs(counts, stuck)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

@@ -46,11 +46,20 @@ class CheckResult(_Body):
     required: bool
 
 
+class Picture(_Body):
+    """Where the uploaded file can be seen for a while, by anybody who has the address."""
+
+    url: str
+    expires_at: datetime
+
+
 class DocumentOfApplication(_Body):
     application_id: str
     document_id: uuid.UUID
     kind: str
     """The word of the upload for what the picture shows."""
+    picture: Picture | None
+    """None when the object is no longer in the bucket."""
 
 
 class ReadData(DocumentOfApplication):
@@ -69,6 +78,11 @@ class UnreadableData(DocumentOfApplication):
     """In a sentence for the applicant."""
 
 
+_PICTURE: dict[str, Any] = {
+    "url": "https://loan-documents.s3.amazonaws.com/applications/A-1001/license-front/card.jpg?X-Amz-Signature=3f9c",
+    "expires_at": "2026-11-20T10:15:12.345678+00:00",
+}
+
 _READ: dict[str, Any] = {
     "type": "document.read",
     "timestamp": "2026-11-20T10:00:12.345678+00:00",
@@ -76,6 +90,7 @@ _READ: dict[str, Any] = {
         "application_id": "A-1001",
         "document_id": "01980000-0000-7000-8000-000000000001",
         "kind": "license-front",
+        "picture": _PICTURE,
         "recommendation": "review",
         "checks": [
             {"check": "expired", "status": "pass", "severity": "reject", "detail": "", "required": True},
@@ -107,6 +122,7 @@ _UNREADABLE: dict[str, Any] = {
         "application_id": "A-1001",
         "document_id": "01980000-0000-7000-8000-000000000001",
         "kind": "license-front",
+        "picture": _PICTURE,
         "status": "unreadable",
         "reason": "The picture is too blurred to read; hold the camera still and take it again.",
     },

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import uuid
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,7 +33,7 @@ from app.dev.orchestrator import PROJECT
 from app.dev.process import free_port
 from app.dev.serving import serving
 from app.encryption import Keyring
-from app.models import Document, new_id
+from app.models import Application, AuditEntry, Document, new_id
 from app.s3_events import ObjectEvent
 from app.settings import DatabaseSettings, Settings
 
@@ -176,9 +178,12 @@ def upload(sessions: Sessions, settings: Settings, keyring: Keyring) -> Upload:
     s3 = boto3.client("s3", endpoint_url=settings.s3.endpoint_url, region_name="us-east-1")
     s3.create_bucket(Bucket=BUCKET)
 
-    async def upload(data: bytes, *, stored: bool = True, **announced: Any) -> Document:
+    async def upload(
+        data: bytes, *, stored: bool = True, content_type: str = "image/jpeg", **announced: Any
+    ) -> Document:
         key = "applications/A-17/license-front/card.jpg"
-        etag = s3.put_object(Bucket=BUCKET, Key=key, Body=data)["ETag"].strip('"')
+        put = s3.put_object(Bucket=BUCKET, Key=key, Body=data, ContentType=content_type)
+        etag = put["ETag"].strip('"')
         if not stored:
             s3.delete_object(Bucket=BUCKET, Key=key)
         event = {
@@ -229,3 +234,15 @@ async def dump(url: str) -> str:
 
 def on_disk(folder: Path) -> str:
     return "".join(file.read_text(errors="replace") for file in folder.rglob("*") if file.is_file())
+
+
+async def stored(sessions: Sessions, document_id: uuid.UUID) -> tuple[Document, Application]:
+    async with sessions() as session:
+        document = await session.get_one(Document, document_id)
+        return document, await session.get_one(Application, document.application_id)
+
+
+async def actions(sessions: Sessions, subject: str) -> list[str]:
+    entries = select(AuditEntry.action).where(AuditEntry.subject == subject).order_by(AuditEntry.sequence)
+    async with sessions() as session:
+        return list(await session.scalars(entries))

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
-from sqlalchemy import select
 
 from app import applications
 from app.db import Sessions
@@ -23,26 +22,14 @@ from app.dev import specimens
 from app.dev.postgres import EmbeddedPostgres
 from app.dev.process import free_port
 from app.encryption import Keyring
-from app.models import Application, ApplicationStatus, AuditEntry, Document, DocumentStatus, Extraction
-from tests.integration.flows.conftest import RunFlow, UnderwritingTool, Upload, dump, on_disk
+from app.models import ApplicationStatus, DocumentStatus, Extraction
+from tests.integration.flows.conftest import RunFlow, UnderwritingTool, Upload, dump, on_disk, stored
 
 PERSON = specimens.person(7, datetime.now(UTC).date())
 SPECIMEN = specimens.to_jpeg(specimens.both(PERSON))
 
 
 FLOW = "document-verification"
-
-
-async def stored(sessions: Sessions, document_id: uuid.UUID) -> tuple[Document, Application]:
-    async with sessions() as session:
-        document = await session.get_one(Document, document_id)
-        return document, await session.get_one(Application, document.application_id)
-
-
-async def actions(sessions: Sessions, subject: str) -> list[str]:
-    entries = select(AuditEntry.action).where(AuditEntry.subject == subject).order_by(AuditEntry.sequence)
-    async with sessions() as session:
-        return list(await session.scalars(entries))
 
 
 async def test_a_licence_is_read_and_its_application_goes_to_review(
@@ -66,41 +53,6 @@ async def test_a_licence_is_read_and_its_application_goes_to_review(
     assert {name: values.get(name) for name in expected} == expected
     assert extraction.engine["name"] == "rapidocr"
     assert extraction.engine["seconds"]["total"] > 0
-
-
-async def test_the_underwriting_tool_is_told_what_was_read(
-    run_flow: RunFlow, upload: Upload, sessions: Sessions, tool: UnderwritingTool
-) -> None:
-    tool.answers = [503, 429]
-    document = await upload(SPECIMEN)
-    state = await run_flow(FLOW, document.id)
-
-    assert state.type == "COMPLETED", state
-    assert len(tool.received) == 3
-    assert {webhook_id for webhook_id, _ in tool.received} == {f"document-{document.id}"}
-    message = tool.received[-1][1]
-    assert message["type"] == "document.read"
-    assert message["data"]["application_id"] == "A-17"
-    assert message["data"]["fields"]["LAST_NAME"]["value"] == specimens.truth(PERSON)["LAST_NAME"]
-    assert message["data"]["recommendation"] == "review"
-    assert await actions(sessions, f"document:{document.id}") == [
-        "document.received",
-        "document.verified",
-        "underwriting.told",
-    ]
-
-
-async def test_a_refusal_by_the_underwriting_tool_leaves_the_application_in_review(
-    run_flow: RunFlow, upload: Upload, sessions: Sessions, tool: UnderwritingTool
-) -> None:
-    tool.answers = [422]
-    document = await upload(SPECIMEN)
-    state = await run_flow(FLOW, document.id)
-
-    assert (state.type, state.name) == ("COMPLETED", "NotHandedOver")
-    assert len(tool.received) == 1
-    assert (await stored(sessions, document.id))[1].status is ApplicationStatus.IN_REVIEW
-    assert (await actions(sessions, f"document:{document.id}"))[-1] == "underwriting.refused"
 
 
 def bomb() -> bytes:
@@ -132,17 +84,6 @@ async def test_what_cannot_be_read_gets_a_reason_and_still_reaches_a_person(
     assert re.match(reason, f"{read.status}: {read.reason}")
     assert state == ("COMPLETED", read.status.capitalize(), read.reason)
     assert application.status is ApplicationStatus.IN_REVIEW
-
-
-async def test_the_underwriting_tool_is_told_of_an_unreadable_document_too(
-    run_flow: RunFlow, upload: Upload, tool: UnderwritingTool
-) -> None:
-    document = await upload(b"<html></html>")
-    await run_flow(FLOW, document.id)
-    [(_, message)] = tool.received
-    assert message["type"] == "document.unreadable"
-    assert message["data"]["status"] == "rejected"
-    assert "web page" in message["data"]["reason"]
 
 
 async def test_an_object_that_is_gone_is_looked_for_again_and_then_given_up(
