@@ -1,50 +1,69 @@
-"""The process that reads one document: the file on its standard input, the result as JSON on its output.
+"""The process that reads one document: the file on its standard input, the result on its output.
 
 Uploads are hostile input for image decoders written in C. Here one that crashes, hangs or is broken into
 costs this process only, which knows no password and can be killed. `flows.reader` starts it, early enough
-that the engines are loaded, which takes most of the time, when the file arrives.
+that the engines are loaded, which takes most of the time, when the file arrives; what the two say to each
+other is in `flows.reader_dialogue`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from flows import reader_dialogue as dialogue
 from flows.discretion import describe
+from flows.engines.cloud import Jpeg, PageText
+from flows.engines.remote import RemoteEngine
+from flows.extraction.checks import Policy
 from flows.extraction.engine import Engine
-from flows.extraction.intake import NotAccepted, Rejected
 from flows.extraction.ocr import RapidOcr
+from flows.extraction.picture import NotAccepted, Rejected, too_much_memory
 from flows.extraction.reading import read_document
+from flows.reader_limits import confine, ran_out_of_memory
 
 
-def main() -> None:
-    # A core dump would hold the document.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def main(engine_name: str) -> None:
     # Whatever the engines print must not end up in the answer.
-    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    engine = RapidOcr()
-    engine.read(np.zeros((64, 64, 3), dtype=np.uint8))
-    json.dump(_answer(sys.stdin.buffer.read(), engine), answer)
-    answer.close()
+    engine = _engine(engine_name, sys.stdin.buffer, output)
+    confine()
+    policy = Policy.model_validate_json(dialogue.hear(sys.stdin.buffer, dialogue.POLICY))
+    answer = _answer(dialogue.hear(sys.stdin.buffer, dialogue.FILE), engine, policy)
+    dialogue.say(output, dialogue.ANSWER, json.dumps(answer).encode())
 
 
-def _answer(data: bytes, engine: Engine) -> dict[str, Any]:
+def _engine(name: str, source: BinaryIO, output: BinaryIO) -> Engine:
+    if name == RapidOcr.name:
+        engine = RapidOcr()
+        engine.read(np.zeros((64, 64, 3), dtype=np.uint8))
+        return engine
+
+    def ask(picture: Jpeg) -> PageText:
+        dialogue.say(output, dialogue.PICTURE, dialogue.with_picture(picture))
+        return PageText.model_validate_json(dialogue.hear(source, dialogue.TEXT))
+
+    return RemoteEngine(name, ask)
+
+
+def _answer(data: bytes, engine: Engine, policy: Policy) -> dict[str, Any]:
     try:
-        extraction = read_document(data, engine, today=datetime.now(UTC).date())
+        extraction = read_document(data, engine, policy=policy, today=datetime.now(UTC).date())
     except NotAccepted as error:
         status = "rejected" if isinstance(error, Rejected) else "unreadable"
         return {"status": status, "reason": error.sentence}
     except Exception as error:
+        if ran_out_of_memory(error):
+            return {"status": "rejected", "reason": too_much_memory().sentence}
         return {"status": "crashed", "reason": describe(error)}
     return {"status": "verified", "extraction": extraction.model_dump(mode="json")}
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.extraction.fields import Reading
-from flows.extraction.intake import Pixels
+from flows.extraction.picture import Pixels
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,19 @@ class Engine(Protocol):
 
     name: str
     """The name the setting chooses it by, kept with every extraction."""
+    reads_any_way_round: bool
+    """Whether a line's letters come out right whichever way round it stands, its corners in their order."""
 
     def versions(self) -> dict[str, str]:
         """What read the text, for the record kept with every extraction."""
         ...
 
-    def read(self, pixels: Pixels, *, any_way_round: bool = False) -> Text:
-        """Every line of text on the picture. With `any_way_round`, lines that stand upside down too."""
+    def read(self, pixels: Pixels) -> Text:
+        """Every line of text on the picture."""
         ...
 
     def reread(self, pixels: Pixels, line: Line, *, further: float) -> Line:
-        """The same line read again with `further` times its height added on the right.
-
-        An engine that cannot returns the line as it was.
+        """The same line read again, from its first corner to its second, with `further` times its height
+        added at the end. An engine that cannot returns the line as it was.
         """
         ...

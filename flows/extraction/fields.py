@@ -56,6 +56,8 @@ class Candidate(BaseModel):
     value: str
     confidence: float
     source: Source
+    repaired: bool = False
+    """Characters were changed until check digits passed, which a wrong value can do too."""
 
 
 class Field(Candidate):
@@ -96,7 +98,10 @@ def said_by(reading: Reading, source: Source) -> Reading:
     said: Reading = {}
     for name, field in reading.items():
         if source is field.source or source in field.agreeing:
-            said[name] = Field(value=field.value, confidence=field.confidence, source=source)
+            repaired = field.repaired and source is field.source
+            said[name] = Field(
+                value=field.value, confidence=field.confidence, source=source, repaired=repaired
+            )
             continue
         own = next((other for other in field.alternatives if other.source is source), None)
         if own is not None:
@@ -106,12 +111,18 @@ def said_by(reading: Reading, source: Source) -> Reading:
 
 def _joined(known: Field, other: Field) -> Field:
     agreeing, alternatives = list(known.agreeing), list(known.alternatives)
+    agreeing += other.agreeing if other.value == known.value else ()
     for candidate in (other, *other.alternatives):
         if candidate.value == known.value:
             agreeing.append(candidate.source)
         elif (candidate.value, candidate.source) not in {(own.value, own.source) for own in alternatives}:
             alternatives.append(
-                Candidate(value=candidate.value, confidence=candidate.confidence, source=candidate.source)
+                Candidate(
+                    value=candidate.value,
+                    confidence=candidate.confidence,
+                    source=candidate.source,
+                    repaired=candidate.repaired,
+                )
             )
     others = tuple(dict.fromkeys(source for source in agreeing if source is not known.source))
     return known.model_copy(update={"agreeing": others, "alternatives": tuple(alternatives)})

@@ -7,9 +7,11 @@ is not.
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date
 
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+from flows.extraction.vocabulary import MONTHS, folded
+
 _EYES = {
     "BLACK": "BLK",
     "BLUE": "BLU",
@@ -22,6 +24,13 @@ _EYES = {
     "HAZEL": "HAZ",
     "MAROON": "MAR",
     "PINK": "PNK",
+    "HZL": "HAZ",
+    "NOIR": "BLK",
+    "BLEU": "BLU",
+    "BRUN": "BRO",
+    "GRIS": "GRY",
+    "VERT": "GRN",
+    "NOISETTE": "HAZ",
 }
 _EYE_CODES = frozenset((*_EYES.values(), "UNK"))
 
@@ -45,7 +54,8 @@ STATES = {
 
 def words(text: str) -> str:
     """Upper case, straight apostrophes, single spaces, no stray punctuation at either end."""
-    text = text.upper().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("`", "'")
+    text = unicodedata.normalize("NFKC", text).upper()
+    text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("`", "'")
     return " ".join(text.split()).strip(" ,.;:-*")
 
 
@@ -55,10 +65,32 @@ def name(text: str) -> str:
     return text if re.fullmatch(r"[^\W\d_][^\d_@#%/\\:]*", text) else ""
 
 
+def letters(text: str) -> str:
+    """Digits between letters as the letters they resemble: text recognition reads J0HNSON and 0'NEIL."""
+    return re.sub(
+        r"(?<=[A-Z])[0158]{1,2}(?=[A-Z])|\b0(?='[A-Z])|(?<=[A-Z])0\b",
+        lambda digits: digits[0].translate(_RESEMBLES),
+        text.upper(),
+    )
+
+
+_RESEMBLES = str.maketrans("0158", "OISB")
+
+
+def street_words(text: str) -> str:
+    """An address line in which a digit inside a word is the letter it resembles (0AK AVE L0T 18)."""
+    return " ".join(
+        re.sub(r"0", "O", word)
+        if re.fullmatch(r"[A-Z]{2,}0[A-Z]*|[A-Z]*0[A-Z]{2,}|[A-Z]0[A-Z]", word)
+        else word
+        for word in text.split()
+    )
+
+
 def street(text: str) -> str:
-    """An address line with the spaces that must be there: after an ordinal, before a unit's number, and
+    """An address line with the spaces that must be there: after the house number and after an ordinal, before a unit's number, and
     before the street types that end few other words."""
-    text = words(text)
+    text = re.sub(r"^(\d+)([A-Z]{3,})", r"\1 \2", words(text))
     text = re.sub(r"(\d(?:ST|ND|RD|TH))(ST|AVE|BLVD|DR|RD|LN|CT|PL|WAY)\b", r"\1 \2", text)
     text = re.sub(r"\b(APT|UNIT|STE|SUITE|LOT)(\d)", r"\1 \2", text)
     return re.sub(r"([A-Z]{3,})(AVE|BLVD)(?= (?:APT|UNIT|STE|SUITE|#)|$)", r"\1 \2", text)
@@ -73,32 +105,77 @@ def _valid(year: int, month: int, day: int) -> str:
         return ""
 
 
+_BY_MONTH = {name: number for number, names in enumerate(MONTHS, start=1) for name in names}
+
+
 def _month(letters: str) -> int:
-    return _MONTHS.index(letters) + 1 if letters in _MONTHS else 0
+    """1 to 12, or 0: by the first four letters in French and English, or the first three."""
+    return next((_BY_MONTH[letters[:size]] for size in (4, 3) if letters[:size] in _BY_MONTH), 0)
 
 
-def date_of(text: str) -> str:
-    """An ISO date out of the orders issuers use: MMDDCCYY, CCYYMMDD, or with a month's name.
+_BILINGUAL = re.compile(r"([A-Z]{3,9}\.?) ?/ ?[A-Z]{3,9}\.?")
+_LETTERS = r"([A-Z]{3,})\.?"
 
-    Eight digits can be a date in one of the two orders only, since no month is 19 or 20.
+
+def date_of(text: str, *, day_first: bool = False) -> str:
+    """An ISO date out of the orders issuers use: MM/DD/CCYY, CCYY/MM/DD, either with a month's name or
+    without separators, and with `day_first` DD/MM/CCYY.
+
+    Eight digits can be a date in one of the two orders only, since no month is 19 or 20. A year of two
+    digits is no date here: see `short_date`.
     """
-    text = text.upper()
-    if named := re.search(r"(\d{1,2})[\s./-]*([A-Z]{3})[A-Z]*[\s./,-]*(\d{4})", text):
+    text = _BILINGUAL.sub(r"\1", _digits(folded(text)))
+    return _named_date(text) or _numeric_date(text, day_first=day_first)
+
+
+def _named_date(text: str) -> str:
+    if named := re.search(rf"(?<!\d)(\d{{1,2}})[\s./-]*{_LETTERS}[\s./,-]*(\d{{4}})(?!\d)", text):
         return _valid(int(named[3]), _month(named[2]), int(named[1]))
-    if named := re.search(r"([A-Z]{3})[A-Z]*[\s./-]*(\d{1,2})[\s./,-]+(\d{4})", text):
+    if named := re.search(rf"{_LETTERS}[\s./-]*(\d{{1,2}})[\s./,-]+(\d{{4}})(?!\d)", text):
         return _valid(int(named[3]), _month(named[1]), int(named[2]))
-    if year_first := re.search(r"(?<!\d)(\d{4})\D?(\d{2})\D?(\d{2})(?!\d)", text):
+    if named := re.search(rf"(?<!\d)(\d{{4}})[\s./,-]*{_LETTERS}[\s./-]*(\d{{1,2}})(?!\d)", text):
+        return _valid(int(named[1]), _month(named[2]), int(named[3]))
+    return ""
+
+
+def _numeric_date(text: str, *, day_first: bool) -> str:
+    if year_first := re.search(r"(?<!\d)(\d{4})\D{0,3}(\d{2})\D{0,3}(\d{2})(?!\d)", text):
         found = _valid(*map(int, year_first.groups()))
         if found:
             return found
-    if year_last := re.search(r"(?<!\d)(\d{1,2})\D?(\d{2})\D?(\d{4})(?!\d)", text):
-        return _valid(int(year_last[3]), int(year_last[1]), int(year_last[2]))
-    return ""
+    year_last = re.search(r"(?<!\d)(\d{1,2})\D{0,3}(\d{2})\D{0,3}(\d{4})(?!\d)", text)
+    year_last = year_last or re.search(r"(?<!\d)(\d{1,2})\D{1,3}(\d{1,2})\D{1,3}(\d{4})(?!\d)", text)
+    if year_last is None:
+        return ""
+    first, second, year = (int(number) for number in year_last.groups())
+    return _valid(year, second, first) if day_first else _valid(year, first, second)
+
+
+def short_date(text: str, *, latest: date) -> str:
+    """An ISO date out of MM/DD/YY or DD MMM YY: the last one that is not after `latest`."""
+    text = _digits(folded(text))
+    if numbers := re.search(r"(?<!\d)(\d{1,2})[/.-](\d{1,2})[/.-](\d{2})(?!\d)", text):
+        month, day, year = (int(number) for number in numbers.groups())
+    elif named := re.search(rf"(?<!\d)(\d{{1,2}})[\s./-]{_LETTERS}[\s./-](\d{{2}})(?!\d)", text):
+        month, day, year = _month(named[2]), int(named[1]), int(named[3])
+    else:
+        return ""
+    centuries = (_valid(century + year, month, day) for century in (2000, 1900))
+    return next((found for found in centuries if found and found <= latest.isoformat()), "")
+
+
+_MONTH_LETTERS = str.maketrans("051", "OSL")
+
+
+def _digits(text: str) -> str:
+    """The letter O beside a digit or a separator is a zero, and a digit in a month's name a letter."""
+    text = re.sub(r"(?<![A-Z])(?:0CT|N0V|5EP|JU1)", lambda month: month[0].translate(_MONTH_LETTERS), text)
+    return re.sub(r"(?<=[\d/.-])O(?=[\dO/.-]|$)|(?<![A-Z])O(?=[\dO/.-])", "0", text)
 
 
 def state(text: str) -> str:
     """Two letters. A code nobody knows passes: issuers add codes, and checks compare them anyway."""
-    text = words(text)
+    text = folded(words(text))
     if text in STATES:
         return STATES[text]
     return text if re.fullmatch(r"[A-Z]{2}", text) else ""
@@ -130,20 +207,26 @@ _SEXES = frozenset(("M", "F", "X", "MALE", "FEMALE"))
 
 
 def eyes(text: str) -> str:
-    """AAMVA's three letters for the colour."""
-    text = words(text)
+    """AAMVA's three letters for the colour, from English or French."""
+    text = folded(words(text)).partition("/")[0].strip().removesuffix("S")
     text = _EYES.get(text, text)
     return text if text in _EYE_CODES else ""
 
 
 def height(text: str) -> str:
-    """`67 in` or `170 cm`, from `5'-07"`, `5-07`, `067 in` or `170 cm`."""
+    """`67 in` or `170 cm`, from `5'-07"`, `5-07`, `5 FT 07`, `507`, `067 in`, `170 cm` or `1.70 m`."""
     text = text.upper().replace("O", "0")
-    if feet := re.search(
-        r"(?<!\d)([3-8])\s*['\N{RIGHT SINGLE QUOTATION MARK}\-][\s'-]*(\d{1,2})(?!\d)", text
-    ):
-        inches = int(feet[1]) * 12 + int(feet[2])
-        return f"{inches} in" if int(feet[2]) < 12 else ""
+    marks = r"['\-\N{RIGHT SINGLE QUOTATION MARK}\N{PRIME}]"
+    if feet := re.search(rf"(?<!\d)([3-8])\s*(?:{marks}|FT)[\s'-]*(\d{{1,2}})(?!\d)", text):
+        return _inches(int(feet[1]), int(feet[2]))
     if plain := re.search(r"(\d{2,3})\s*(IN|CM)", text):
         return f"{int(plain[1])} {plain[2].lower()}"
+    if metres := re.search(r"(?<!\d)([12])[.,](\d{2})\s*M\b", text):
+        return f"{metres[1]}{metres[2]} cm"
+    if bare := re.fullmatch(r"\s*([3-8])(\d{2})\s*", text):
+        return _inches(int(bare[1]), int(bare[2]))
     return ""
+
+
+def _inches(feet: int, inches: int) -> str:
+    return f"{feet * 12 + inches} in" if inches < 12 else ""

@@ -7,46 +7,30 @@ here touches a database or a network.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 
 import cv2
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
-from flows.extraction import aamva, barcode, checks, front
-from flows.extraction.checks import Check, Recommendation
-from flows.extraction.engine import Engine, Line
-from flows.extraction.fields import CORE, Field, FieldName, Reading, merge
-from flows.extraction.intake import Picture, Pixels, Unreadable, open_picture
-from flows.extraction.labels import cut, open_label
+from flows.extraction import aamva, barcode, checks, photo
+from flows.extraction.assessment import DocumentRead, check_documents
+from flows.extraction.barcode import Grey
+from flows.extraction.checks import Check, Policy
+from flows.extraction.checks.kinds import sides_shown
+from flows.extraction.engine import Engine
+from flows.extraction.fields import CORE, FieldName, Reading, merge
+from flows.extraction.intake import Upload, open_upload
+from flows.extraction.issuers import state_of
+from flows.extraction.picture import Picture, Unreadable
+from flows.extraction.result import Extraction, Kind
+from flows.extraction.upright import Printed, read_printed
 
 _LEAST_CORE = 2
-"""Core fields; a picture with fewer and no barcode is no document that we know."""
-_ENOUGH_CORE = 6
-"""Core fields; a page that gives fewer may lie turned."""
-_FRONT_LINES = 8
-"""Lines of text; a page with fewer is no front, and not worth turning."""
-_FURTHER = 1.8
-"""Line heights; where a letter that stands after its label is looked for."""
-
-
-class Extraction(BaseModel):
-    """What was read, what was checked, and by what. `model_dump(mode="json")` is the stored form."""
-
-    model_config = ConfigDict(frozen=True)
-
-    fields: dict[FieldName, Field]
-    checks: tuple[Check, ...]
-    recommendation: Recommendation
-    engine: str
-    versions: dict[str, str]
-    timings: dict[str, float]
-    """Seconds by step, and `total`."""
-    sha256: str
-    """Of the uploaded file."""
+"""Core fields; a file with fewer, no barcode and no zone is no document that we know."""
 
 
 class Stopwatch:
@@ -65,101 +49,111 @@ class Stopwatch:
             self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 4)
 
 
-def read_document(data: bytes, engine: Engine, *, today: date) -> Extraction:
-    """Read one uploaded picture: a licence's front, its back, or both on one sheet.
+@dataclass(frozen=True)
+class Page:
+    """What one page gave."""
 
-    Blocking, about a second of CPU time: call it in a worker, never on an event loop. Raises
-    `intake.Rejected` for a file we do not take and `intake.Unreadable` for one without a document that can
+    picture: Picture
+    grey: Grey
+    card: aamva.Card | None
+    """The licence's barcode."""
+    encoded: Reading
+    printed: Printed
+
+
+def read_document(data: bytes, engine: Engine, *, today: date, policy: Policy | None = None) -> Extraction:
+    """Read one uploaded file: a licence's front, its back or both, a passport, or an identity card.
+
+    Blocking, about a second of CPU time a page: call it in a worker, never on an event loop. Raises
+    `picture.Rejected` for a file we do not take and `picture.Unreadable` for one without a document that can
     be read; both carry a sentence for the applicant.
     """
+    policy = policy or Policy()
     watch = Stopwatch()
     with watch.step("total"):
         with watch.step("intake"):
-            picture = open_picture(data)
-        with watch.step("barcode"):
-            grey = np.asarray(cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-            symbol = barcode.read_pdf417(grey)
-            encoded = _card_fields(symbol)
-        with watch.step("text"):
-            pixels = barcode.without(picture.pixels, symbol.corners) if symbol else picture.pixels
-            lines, printed = _read_text(engine, pixels)
+            upload = open_upload(data)
+        pages = [_read_page(engine, picture, today, watch) for picture in upload.pages]
         with watch.step("checks"):
-            variance = _sharpness(grey)
-            fields = merge([encoded, printed])
-            _require_a_document(fields, encoded, variance)
-            findings = (
-                checks.complete(fields),
-                checks.expired(fields, today),
-                checks.under_age(fields, today),
-                checks.barcode_matches_print(encoded, printed),
-                checks.sharpness(variance),
-                checks.specimen_words(line.text for line in lines),
-            )
-    return _extraction(engine, picture, fields, findings, watch)
-
-
-def _extraction(
-    engine: Engine, picture: Picture, fields: Reading, findings: tuple[Check, ...], watch: Stopwatch
-) -> Extraction:
+            fields = merge([page.encoded for page in pages] + [page.printed.fields for page in pages])
+            kind = _kind(pages, fields)
+            _require_a_document(pages, fields, policy)
+            found = DocumentRead(kind=kind, fields=fields, checks=_picture_checks(upload, pages, policy))
+            findings = check_documents([found], policy=policy, today=today)
+            hashes = tuple(photo.difference_hash(page.grey).hex() for page in pages)
     return Extraction(
+        kind=kind,
         fields=fields,
         checks=findings,
         recommendation=checks.recommend(findings),
         engine=engine.name,
         versions={**engine.versions(), "zxing-cpp": version("zxing-cpp")},
         timings=watch.seconds,
-        sha256=picture.sha256,
+        sha256=upload.sha256,
+        image_hashes=hashes,
     )
 
 
-def _card_fields(symbol: barcode.Symbol | None) -> Reading:
-    """The barcode's fields; none for a barcode that is not a licence's."""
+def _read_page(engine: Engine, picture: Picture, today: date, watch: Stopwatch) -> Page:
+    with watch.step("barcode"):
+        grey = np.asarray(cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+        symbol = barcode.read_pdf417(grey)
+        card = _card(symbol)
+    with watch.step("text"):
+        pixels = barcode.without(picture.pixels, symbol.corners) if symbol else picture.pixels
+        printed = read_printed(engine, pixels, today=today)
+    return Page(picture, grey, card, aamva.fields(card) if card else {}, printed)
+
+
+def _card(symbol: barcode.Symbol | None) -> aamva.Card | None:
+    """The card the barcode describes; None for a barcode that is not a licence's."""
     if symbol is None:
-        return {}
+        return None
     try:
-        return aamva.fields(aamva.parse(symbol.data))
+        return aamva.parse(symbol.data)
     except aamva.NotAamva:
-        return {}
+        return None
 
 
-def _read_text(engine: Engine, pixels: Pixels) -> tuple[list[Line], Reading]:
-    """Lines and fields of the printed side, whichever way round the page lies."""
-    lines, printed = _read_upright(engine, pixels)
-    if len(lines) < _FRONT_LINES or sum(name in printed for name in CORE) >= _ENOUGH_CORE:
-        return lines, printed
-    turns = front.quarter_turns(engine.read(pixels, any_way_round=True).lines)
-    if not turns:
-        return lines, printed
-    return _read_upright(engine, np.ascontiguousarray(np.rot90(pixels, turns)))
+def _kind(pages: Sequence[Page], fields: Reading) -> Kind:
+    sides = sides_shown(fields)
+    zone = next((page.printed.zone for page in pages if page.printed.zone), None)
+    # Some licences bear a zone on their back too; the barcode tells them from passports.
+    if zone is not None and "back" not in sides:
+        return Kind.PASSPORT if zone.format == "TD3" else Kind.IDENTITY_CARD
+    if FieldName.ID_TYPE in fields and "PASSPORT" in fields[FieldName.ID_TYPE].value:
+        return Kind.PASSPORT
+    if sides == {"front", "back"}:
+        return Kind.LICENSE
+    return Kind.LICENSE_BACK if "back" in sides else Kind.LICENSE_FRONT
 
 
-def _read_upright(engine: Engine, pixels: Pixels) -> tuple[list[Line], Reading]:
-    lines = [_completed(engine, pixels, line) for line in engine.read(pixels).lines]
-    return lines, front.read_front(lines)
+def _picture_checks(upload: Upload, pages: Sequence[Page], policy: Policy) -> tuple[Check, ...]:
+    """What the pictures' own properties say. Of two pages the worse one counts."""
+    lines = [line.text for page in pages for line in page.printed.lines]
+    sharpness = min(photo.sharpness(page.grey) for page in pages)
+    glare = max(photo.glare(page.picture.pixels) for page in pages)
+    card = next((page.card for page in pages if page.card), None)
+    issuer = (state_of(card.issuer), card.elements.get("DAJ")) if card else (None, None)
+    return (
+        checks.sharpness(sharpness, policy.least_sharpness),
+        checks.glare(glare, policy.most_glare),
+        checks.specimen_words(lines),
+        checks.edited(upload.software),
+        checks.trailing_bytes(upload.trailing_bytes),
+        checks.barcode_structure(card.warnings if card else None),
+        checks.issuer_matches_state(*issuer),
+    )
 
 
-def _completed(engine: Engine, pixels: Pixels, line: Line) -> Line:
-    """A line that ends in a label without its letter, looked at again a little further to the right."""
-    label = open_label(line.text)
-    if label is None:
-        return line
-    longer = engine.reread(pixels, line, further=_FURTHER)
-    last = cut(longer.text, numbers=False)[-1:]
-    return longer if last and last[0].label is label and last[0].text else line
-
-
-def _sharpness(grey: barcode.Grey) -> float:
-    """Variance of the Laplacian with the longer side at 1,000 pixels, so that cameras compare."""
-    scale = 1_000 / max(grey.shape)
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-    return float(cv2.Laplacian(small, cv2.CV_64F).var())
-
-
-def _require_a_document(fields: Reading, encoded: Reading, variance: float) -> None:
-    if encoded or sum(name in fields for name in CORE) >= _LEAST_CORE:
+def _require_a_document(pages: Sequence[Page], fields: Reading, policy: Policy) -> None:
+    if any(page.card or page.printed.zone for page in pages):
         return
-    if variance < checks.LEAST_SHARPNESS:
+    if sum(name in fields for name in CORE) >= _LEAST_CORE:
+        return
+    if max(photo.sharpness(page.grey) for page in pages) < policy.least_sharpness:
         raise Unreadable("The photo is too blurred to read; take it again in better light.")
     raise Unreadable(
-        "We found no driver's license on the picture; photograph the whole card, flat and close."
+        "We found no driver's license, ID card or passport on the picture; photograph the whole document, "
+        "flat and close."
     )

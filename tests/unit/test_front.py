@@ -8,8 +8,9 @@ import pytest
 from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName
 from flows.extraction.front import quarter_turns, read_front
-from flows.extraction.labels import Label, Piece, cut, open_label
+from flows.extraction.labels import Piece, cut, open_label
 from flows.extraction.spacing import respace
+from flows.extraction.vocabulary import Label
 
 
 def line(text: str, x: float, y: float, height: float = 30) -> Line:
@@ -144,7 +145,13 @@ def test_a_suffix_is_no_part_of_the_name() -> None:
 
 def test_the_title_labels_nothing() -> None:
     found = values(line("CALIFORNIA", 20, 20), line("DRIVER LICENSE", 600, 20), line("99887766", 700, 60))
-    assert found == {"STATE_NAME": "CALIFORNIA", "ID_TYPE": "DRIVER LICENSE"}
+    assert (found["STATE_NAME"], found["ID_TYPE"]) == ("CALIFORNIA", "DRIVER LICENSE")
+
+
+def test_a_number_without_a_label_is_believed_a_little_when_it_is_the_only_one() -> None:
+    number, other = line("99887766", 700, 60), line("12345678", 700, 160)
+    assert read_front([number])[FieldName.DOCUMENT_NUMBER].confidence < 80
+    assert FieldName.DOCUMENT_NUMBER not in read_front([number, other])
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])

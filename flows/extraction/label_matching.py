@@ -1,0 +1,204 @@
+"""Which label, if any, begins at a place in a line, and where its value ends."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flows.extraction.label_patterns import (
+    BY_NUMBER,
+    BY_WORD,
+    BY_WORD_INSIDE,
+    GLUED_TO_NUMBER,
+    STRICT,
+    is_number_of,
+)
+from flows.extraction.vocabulary import DATES, NAMES, SPELT_DATE, STREET_TYPE, VALUES, Label
+
+
+@dataclass(frozen=True)
+class Match:
+    """A label with its value, which is empty when the label stands alone: positions in the line."""
+
+    label: Label
+    start: int
+    value: int
+    end: int
+
+
+_WORD = 3
+"""Letters; shorter labels look like codes."""
+_ONLY_FIRST = NAMES | {Label.ADDRESS, Label.OTHER_DATE}
+"""Labels looked for where a text begins only: LN is also a lane."""
+_OPEN = NAMES | {
+    *(Label.ADDRESS, Label.DISCRIMINATOR, Label.ISSUER, Label.NUMBER),
+    *(Label.CLASS, Label.ENDORSEMENTS, Label.RESTRICTIONS),
+}
+"""Labels whose values may run on into what stands beside them."""
+_UNMISTAKABLE = re.compile(r"(?:LN|FN|MN|DOB|DDN|EXP|EXPIRES|ISS|ISSUED|DLN|HGT|WGT|EYES|SEXE?|RSTR)\b")
+_GLUED = {
+    Label.NUMBER: (r"[A-Z]{1,3}\d[\d -]{4}", r"[A-Z]{1,3}(?=(?:\d[A-Z]*){5})[A-Z0-9]{6,}$"),
+    Label.CLASS: (r"[A-Z](?![A-Z])",),
+    **{label: (VALUES[label],) for label in (*DATES, Label.SEX, Label.EYES, Label.HAIR)},
+}
+"""Values that leave no doubt when no space parts them from their label's letters."""
+HOUSE = re.compile(rf"\d+\S*\s+\S.*\b{STREET_TYPE}\b|(?!{STREET_TYPE}\b)[A-Z]+\s(?:.*\s)?{STREET_TYPE}\.?$")
+"""An address line, whose words are no labels: WEST END AVE."""
+
+
+def label_at(upper: str, at: int, *, first: bool, numbers: bool) -> Match | None:
+    """The label that begins here: the longest by words, or else by its number."""
+    found = [
+        match
+        for label, pattern in (BY_WORD if first else BY_WORD_INSIDE).items()
+        if (first or label not in _ONLY_FIRST) and (match := _by_word(upper, at, label, pattern, first=first))
+    ]
+    if not found:
+        return _numbered(upper, at, first=first) if numbers else None
+    best = max(found, key=lambda match: (is_number_of(match.label, upper[at:]), match.value - match.start))
+    alone = best.value == best.end and not is_number_of(best.label, upper[at:])
+    numbered = _numbered(upper, at, first=first) if alone and numbers else None
+    # Behind its number a name can be spelt like a label: 1 ENDO.
+    return numbered if numbered and numbered.value < numbered.end else best
+
+
+def _numbered(upper: str, at: int, *, first: bool) -> Match | None:
+    """The label that begins here by its number alone."""
+    house = HOUSE.match(upper, at)  # begins with a house number 1 or 2, not the label of a name
+    found = [
+        match
+        for label, pattern in BY_NUMBER.items()
+        if (label is Label.ADDRESS or not house)
+        and (first or label in STRICT or label in GLUED_TO_NUMBER)
+        and (match := _by_number(upper, at, label, pattern, first=first))
+    ]
+    return max(found, key=lambda match: match.value - match.start, default=None)
+
+
+def _by_word(upper: str, at: int, label: Label, pattern: re.Pattern[str], *, first: bool) -> Match | None:
+    match = pattern.match(upper, at)
+    if match is None or _glued_to_letters(upper, at, match.end(), label):
+        return None
+    end = _value_end(upper, label, match.end())
+    if end is None or (label is Label.NUMBER and not first and end == match.end()):
+        return None  # a title ends in ID or LICENSE and labels nothing
+    if label is Label.NAME and (own := _numbered_name(match[0])):
+        label = own
+    return Match(label, at, match.end(), end)
+
+
+def _numbered_name(printed: str) -> Label | None:
+    """NAME with the number 1 alone is the family name, with 2 the given ones."""
+    number = re.match(r"([12])(?!\s?[.,/&-]\s?\d)", printed)
+    return Label(number[1]) if number else None
+
+
+def _by_number(upper: str, at: int, label: Label, pattern: re.Pattern[str], *, first: bool) -> Match | None:
+    match = pattern.match(upper, at)
+    if match is None:
+        return None
+    end = _value_end(upper, label, match.end())
+    alone = end == match.end()
+    if alone and not re.fullmatch(r"\d[\d.,&/-]*[ABCD]?", match[0].strip(" .:)")):
+        return None  # a letter that only looks like the number
+    if not first and label not in STRICT and upper[match.end() if end is None else end :].strip():
+        return None  # a code in the middle of a line may be anything
+    if end is None or (alone and (not first or at + len(match[0].strip()) < len(upper.rstrip()))):
+        return None
+    return Match(label, at, match.end(), end)
+
+
+def _glued_to_letters(upper: str, start: int, at: int, label: Label) -> bool:
+    """Whether a word label runs into letters without a space, so that it is likely the beginning of another
+    word: NORFOLK is not number RFOLK. A printed number before it, LN and FN, or a value that could be
+    nothing else make it a label."""
+    if at >= len(upper) or not (upper[at - 1].isalpha() and upper[at].isalpha()):
+        return False
+    if is_number_of(label, upper[start:at]) or upper[start:at] in {"LN", "FN"}:
+        return False
+    return not any(re.match(value, upper[at:]) for value in (*_GLUED.get(label, ()), "NONE"))
+
+
+def _value_end(upper: str, label: Label, at: int) -> int | None:
+    """Where the value that begins here ends; `at` itself when nothing or another label follows; None when
+    what follows is no value of this kind, so that the label was no label."""
+    rest = upper[at:]
+    if not rest.strip():
+        return at
+    if label in STRICT and (match := re.match(VALUES[label], rest)):
+        return at + match.end()
+    glued = at > 0 and upper[at - 1].isalnum()
+    another = "NAME" in rest and lone_label(rest) if label in NAMES else _begins_with_label(rest)
+    if another and not glued:
+        return at
+    if label in _OPEN:
+        rest = rest[: _next_label(rest, label)]
+    if match := re.match(VALUES[label], rest.rstrip(" ,")):
+        return at + match.end()
+    return at if not glued and _begins_with_label(rest) else None
+
+
+def _begins_with_label(rest: str) -> bool:
+    """Whether a label stands here whose value is elsewhere, or fits."""
+    for label, pattern in BY_WORD_INSIDE.items():
+        match = pattern.match(rest)
+        if match is None or len(match[0].strip()) < 2:
+            continue
+        follows = rest[match.end() :]
+        if not follows.strip() or (follows != rest and re.match(VALUES[label] or "$", follows)):
+            return not _glued_to_letters(rest, 0, match.end(), label)
+        if rest[match.end() - 1 : match.end()] in {" ", ":"} and _worded_label(follows, 0):
+            return True
+    return False
+
+
+def _next_label(rest: str, label: Label) -> int:
+    """Where in the rest of a line the next label surely begins, after the first word of this one's value.
+    Only names and addresses hold words, so that elsewhere any word that is a label is one."""
+    short = label not in {*NAMES, Label.ADDRESS}
+    for word in re.finditer(r"(?<=[\s,])\S", rest):
+        at = word.start()
+        lane = label is Label.ADDRESS and rest.startswith("LN", at)
+        unmistakable = _UNMISTAKABLE.match(rest, at) and not lane
+        spelt = label is Label.ADDRESS and re.match(SPELT_DATE, rest[at:])
+        if spelt or unmistakable or _valued_label(rest, at) or (short and _worded_label(rest, at)):
+            return at
+    return len(rest)
+
+
+def _worded_label(rest: str, at: int) -> bool:
+    """Whether a label of at least three letters stands here."""
+    return any(
+        (match := pattern.match(rest, at))
+        and len(re.findall("[A-Z]", match[0])) >= _WORD
+        and not _glued_to_letters(rest, at, match.end(), label)
+        for label, pattern in BY_WORD_INSIDE.items()
+    )
+
+
+def _valued_label(rest: str, at: int) -> bool:
+    """Whether a label with its own number or an unmistakable value stands here."""
+    for label, pattern in BY_WORD_INSIDE.items():
+        if (match := pattern.match(rest, at)) is None:
+            continue
+        numbered = is_number_of(label, match[0]) and re.match(r"\S*\s?[A-Z]{2}", match[0])
+        value = label in STRICT and re.match(VALUES[label], rest[match.end() :])
+        glued = _glued_to_letters(rest, at, match.end(), label)
+        if (numbered or value) and not glued:
+            return True
+    return False
+
+
+def stands_inside(found: Match, part: str, *, follows: bool, house: bool) -> bool:
+    """Whether a label may stand there, in the middle of a line: in an address only one with an unmistakable
+    value, behind free text only one that is no word of a name (WILLIAM ENDO)."""
+    if house:
+        return found.label in STRICT
+    alone = found.value == found.end
+    sure = is_number_of(found.label, part[found.start :]) or _UNMISTAKABLE.match(part, found.start)
+    return follows or not alone or bool(sure)
+
+
+def lone_label(text: str) -> bool:
+    """Whether the text is a label and nothing else."""
+    return any(pattern.fullmatch(text) for pattern in (*BY_WORD.values(), *BY_NUMBER.values()))

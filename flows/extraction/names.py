@@ -1,0 +1,227 @@
+"""The holder's names: labelled each, labelled together, or known by their place above the address."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from flows.extraction import normalise
+from flows.extraction.fields import FieldName, Reading
+from flows.extraction.page import BY_SHAPE, Page, Span, field
+from flows.extraction.vocabulary import MARK, NAMES, STREET, Label, folded
+
+_SUFFIXES = frozenset(("JR", "SR", "II", "III", "IV", "1ST", "2ND", "3RD", "4TH"))
+_ONE_LINE, _IN_ORDER = 0.85, 0.9
+"""Belief in a family name set off by a comma, and in two lines of which one label stands before both."""
+_REPAIRED = 0.78
+"""Belief in a name with a digit read for the letter it resembles."""
+
+
+_NAMES_ON_TWO_LINES = 2
+_GLUED_BELIEF = 0.85
+_GLUED = {
+    Label.LAST: re.compile(r"(?:LAST|FAMILY) ?(?:NAME)?(?=[A-Z])|SURNAME(?=[A-Z])"),
+    Label.MIDDLE: re.compile(r"MIDDLE ?(?:NAMES?)?(?=[A-Z])"),
+    Label.GIVEN: re.compile(r"(?:FIRST|GIVEN) ?(?:NAMES?)?(?=[A-Z])"),
+}
+"""Labels run into a name. Names begin so too (GIVENS), so only beside another labelled name."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A printed name with the line it stands on."""
+
+    text: str
+    span: Span
+    belief: float
+
+
+def read_names(page: Page) -> Reading:
+    """First, middle and last name and suffix. Comes after the address, which tells where to look."""
+    last, given = _labelled(page, Label.LAST), _labelled(page, Label.GIVEN)
+    whole = _labelled(page, Label.NAME)
+    if whole and not (last and given):
+        last, given = _split(page, whole)
+    elif last and not given and "," in last.text.rstrip(" ,"):
+        last, given = _split(page, last)
+    elif not last or not given:
+        last, given = _by_place(page, last, given)
+    return _reading(page, last, given)
+
+
+def _labelled(page: Page, label: Label) -> _Part | None:
+    if claim := page.first(label):
+        return _Part(claim.span.spaced, claim.span, claim.belief)
+    glued = _GLUED.get(label)
+    if glued is None or not NAMES.intersection(page.claims):
+        return None
+    for span in page.free:
+        if (match := glued.match(folded(span.text))) and is_name(span.text[match.end() :]):
+            page.take(span)
+            return _Part(span.text[match.end() :], span, _GLUED_BELIEF)
+    return None
+
+
+def _split(page: Page, whole: _Part) -> tuple[_Part | None, _Part | None]:
+    """All names out of one place: `LAST, FIRST MIDDLE`, the family name above the given ones, or `FIRST
+    MIDDLE LAST`."""
+    family, comma, rest = whole.text.partition(",")
+    if comma and rest.strip(" ,"):
+        belief = min(whole.belief, _ONE_LINE)
+        return _Part(family, whole.span, belief), _Part(rest, whole.span, belief)
+    if beside := _beside(page, whole.span, comma=bool(comma)):
+        page.take(beside)
+        belief = min(whole.belief, _IN_ORDER if comma else BY_SHAPE)
+        return _Part(family, whole.span, belief), _Part(beside.spaced, beside, belief)
+    below = _next_name(page, whole.span, down=True)
+    if below and (comma or abs(below.left - whole.span.left) < 0.8 * whole.span.height):
+        page.take(below)
+        belief = min(whole.belief, _IN_ORDER)
+        return _Part(family, whole.span, belief), _Part(below.spaced, below, belief)
+    words, suffix = _words(whole)
+    if len(words) < 2:  # above an address it may be anything
+        return (whole if whole.belief > BY_SHAPE else None), None
+    belief = min(whole.belief, BY_SHAPE)
+    family = " ".join((*words[-1:], suffix)).strip()
+    return _Part(family, whole.span, belief), _Part(" ".join(words[:-1]), whole.span, belief)
+
+
+def _beside(page: Page, family: Span, *, comma: bool) -> Span | None:
+    """Given names further right on the family name's row, set off by a comma or a wide gap."""
+    row = [
+        span
+        for span in page.free
+        if (span.line is family.line or (comma and span.on_row_of(family)))
+        and 0 <= span.left - family.right + 0.3 * family.height < 3 * family.height
+        and is_name(span.text)
+    ]
+    return row[0] if row else None
+
+
+def _by_place(page: Page, last: _Part | None, given: _Part | None) -> tuple[_Part | None, _Part | None]:
+    """Names whose labels were not read: the family name stands above the given names, and those above the
+    address."""
+    if last and (below := _next_name(page, last.span, down=True)):
+        page.take(below)
+        return last, _Part(below.spaced, below, BY_SHAPE)
+    if given and (above := _next_name(page, given.span)):
+        page.take(above)
+        return _Part(above.spaced, above, BY_SHAPE), given
+    street = page.first(Label.ADDRESS)
+    if last or given or not street:
+        return last, given
+    if not (lower := _next_name(page, street.span)):
+        return _flush(page, street.span)
+    page.take(lower)
+    upper = _next_name(page, lower)
+    if upper and "," in lower.text.strip(" ,") and not _of_a_kind(upper, lower):
+        upper = None
+    if upper is None:
+        return _split(page, _Part(lower.spaced, lower, BY_SHAPE))
+    page.take(upper)
+    if upper.text.rstrip().endswith(","):
+        return _Part(upper.spaced, upper, _ONE_LINE), _Part(lower.spaced, lower, _ONE_LINE)
+    return _Part(upper.spaced, upper, BY_SHAPE), _Part(lower.spaced, lower, BY_SHAPE)
+
+
+def _flush(page: Page, street: Span) -> tuple[_Part | None, _Part | None]:
+    """The only two lines, one beneath the other, that read like names and begin where the street does."""
+    found = [
+        span
+        for span in page.free
+        if is_name(span.text)
+        and abs(span.left - street.left) < 0.6 * street.height
+        and 0.6 < span.height / street.height < 1.8
+    ]
+    if len(found) != _NAMES_ON_TWO_LINES or not found[1].under(found[0]):
+        return None, None
+    for span in found:
+        page.take(span)
+    upper, lower = (_Part(span.spaced, span, BY_SHAPE) for span in found)
+    return upper, lower
+
+
+def _of_a_kind(upper: Span, lower: Span) -> bool:
+    """Whether two lines were set as one: as large, close together, flush left."""
+    return (
+        0.75 < upper.height / lower.height < 1.33
+        and lower.middle - upper.middle < 1.6 * lower.height
+        and abs(upper.left - lower.left) < 0.5 * lower.height
+    )
+
+
+def _next_name(page: Page, anchor: Span, *, down: bool = False) -> Span | None:
+    """The nearest free line above (or below) the anchor that reads like a name and is aligned with it."""
+    near = [
+        span
+        for span in page.free
+        if (span.under(anchor) if down else anchor.under(span))
+        and abs(span.left - anchor.left) < 2.5 * anchor.height
+        and is_name(span.text)
+    ]
+    return min(near, key=lambda span: abs(span.middle - anchor.middle), default=None)
+
+
+def is_name(text: str) -> bool:
+    """Whether free text could be a person's name: no mark, no state, no street, in capitals."""
+    plain = folded(normalise.words(text))
+    return (
+        bool(normalise.name(text))
+        and len(plain) > 1
+        and sum(letter.isupper() for letter in text) > len(text.replace(" ", "")) / 2
+        and plain not in normalise.STATES
+        and not MARK.fullmatch(plain)
+        and not (STREET.search(plain) and " " in plain)
+    )
+
+
+def _reading(page: Page, last: _Part | None, given: _Part | None) -> Reading:
+    reading: Reading = {}
+    if last:
+        family, suffix = _words(last)
+        _put(reading, FieldName.LAST_NAME, " ".join(family), last)
+        _put(reading, FieldName.SUFFIX, suffix, last)
+    middle = _labelled(page, Label.MIDDLE)
+    if given:
+        given = given if middle else _continued(page, given, last)
+        words, suffix = _words(given)
+        _put(reading, FieldName.FIRST_NAME, " ".join(words[:1]), given)
+        _put(reading, FieldName.MIDDLE_NAME, " ".join(words[1:]), given)
+        _put(reading, FieldName.SUFFIX, suffix, given)
+    if middle:
+        _put(reading, FieldName.MIDDLE_NAME, " ".join(_words(middle)[0]), middle)
+    if own := _labelled(page, Label.SUFFIX):
+        _put(reading, FieldName.SUFFIX, normalise.words(own.text).rstrip("."), own)
+    return reading
+
+
+def _continued(page: Page, given: _Part, last: _Part | None) -> _Part:
+    """Given names with what goes on in a second line, begun right beneath the first; in doubt while the
+    family name is missing, which that line might be."""
+    below = _next_name(page, given.span, down=True)
+    if below is None or below.middle - given.span.middle > 1.6 * given.span.height:
+        return given
+    alike = 0.7 < below.height / given.span.height < 1.4
+    if not alike or (last and last.span is given.span):
+        return given
+    if last is None:
+        return _Part(given.text, given.span, BY_SHAPE)
+    page.take(below)
+    return _Part(f"{given.text} {below.spaced}", given.span, given.belief)
+
+
+def _words(part: _Part) -> tuple[list[str], str]:
+    words, suffix = _without_suffix(normalise.words(part.text).replace(",", " ").split())
+    return normalise.name(normalise.letters(" ".join(words))).split(), suffix
+
+
+def _without_suffix(words: list[str]) -> tuple[list[str], str]:
+    if len(words) > 1 and words[-1].rstrip(".") in _SUFFIXES:
+        return words[:-1], words[-1].rstrip(".")
+    return words, ""
+
+
+def _put(reading: Reading, name: FieldName, value: str, part: _Part) -> None:
+    if value and value not in {"NONE", "UNAVL"}:
+        repaired = normalise.letters(part.text) != part.text.upper()
+        reading.setdefault(name, field(value, part.span, min(part.belief, _REPAIRED if repaired else 1.0)))

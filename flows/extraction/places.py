@@ -1,0 +1,71 @@
+"""Where lines lie on a page, once its remaining skew is taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flows.extraction.engine import Line
+
+_LONG = 6
+"""Characters; the slope of a shorter line says little."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A line in a level frame: x to the right, y downwards, in pixels of the picture."""
+
+    line: Line
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        return max(1.0, self.bottom - self.top)
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+
+def placed(lines: Iterable[Line], *, quarter_turns: int = 0) -> list[Placed]:
+    """The lines from top to bottom, on a page first turned counter-clockwise by quarters, then levelled."""
+    lines = list(lines)
+    turned = [line.corners @ _rotation(np.pi / 2 * quarter_turns) for line in lines]
+    slopes = [_slope(corners) for corners, line in zip(turned, lines, strict=True) if len(line.text) >= _LONG]
+    skew = float(np.median(slopes)) if slopes else 0.0
+    # Lines that still stand are a page turned by quarters, which is not ours to judge.
+    level = _rotation(skew if abs(skew) < np.pi / 4 else 0.0)
+    found = [_placed(line, corners @ level) for line, corners in zip(lines, turned, strict=True)]
+    return sorted(found, key=lambda place: (place.middle, place.left))
+
+
+def _placed(line: Line, corners: NDArray[np.float64]) -> Placed:
+    # The mean of two corners, so that what skew is left does not make a long line taller.
+    ys = np.sort(corners[:, 1])
+    return Placed(
+        line,
+        left=float(corners[:, 0].min()),
+        right=float(corners[:, 0].max()),
+        top=float(ys[:2].mean()),
+        bottom=float(ys[2:].mean()),
+    )
+
+
+def _rotation(radians: float) -> NDArray[np.float64]:
+    """Turns rows of x and y counter-clockwise as seen on a screen, where y points down."""
+    cosine, sine = np.cos(radians), np.sin(radians)
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def _slope(corners: NDArray[np.float64]) -> float:
+    """The slope of a line's longer edge in radians, from -π/2 to π/2."""
+    edge = max((corners[1] - corners[0], corners[2] - corners[1]), key=lambda side: float(np.hypot(*side)))
+    if edge[0] < 0:
+        edge = -edge
+    return float(np.arctan2(edge[1], edge[0]))

@@ -1,0 +1,904 @@
+"""Fronts as issuers all over North America arrange them: what text recognition reports, without a picture.
+
+Persons, numbers and addresses are invented. Each row is a line of text as `x y height text`: its
+place in pixels on a card of 1,000 by 630, and the height of its box.
+"""
+
+from __future__ import annotations
+
+PERSON = {
+    "LAST_NAME": "PEMBERTON",
+    "FIRST_NAME": "ALMA",
+    "MIDDLE_NAME": "ROSE",
+    "ADDRESS": "4120 CEDAR HOLLOW RD",
+    "DATE_OF_BIRTH": "1984-07-23",
+    "DATE_OF_ISSUE": "2022-03-09",
+    "EXPIRATION_DATE": "2030-07-23",
+    "SEX": "F",
+}
+
+LAYOUTS: dict[str, tuple[str, dict[str, str]]] = {
+    "California: word labels, names by LN and FN, a row of short values": (
+        """
+40 30 60 CALIFORNIA
+360 40 20 USA
+560 35 40 DRIVER LICENSE
+640 80 18 FEDERAL LIMITS APPLY
+340 110 44 DL Y4821907
+340 162 32 EXP 07/23/2030
+760 165 26 CLASS C
+760 195 26 END NONE
+340 205 30 LN PEMBERTON
+340 240 30 FN ALMA ROSE
+340 275 28 4120 CEDAR HOLLOW RD
+340 305 28 FRESNO, CA 93722
+340 345 34 DOB 07/23/1984
+340 385 26 RSTR NONE
+760 380 24 07231984
+700 420 24 DONOR
+340 430 24 SEX F
+480 430 24 HAIR BRN
+640 430 24 EYES HZL
+340 460 24 HGT 5'-06"
+500 460 24 WGT 140 lb
+640 462 18 ISS
+680 460 24 03/09/2022
+340 495 18 DD 03/09/202263512/AAFD/30
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "FRESNO",
+            "STATE_IN_ADDRESS": "CA",
+            "ZIP_CODE_IN_ADDRESS": "93722",
+            "DOCUMENT_NUMBER": "Y4821907",
+            "CLASS": "C",
+            "HEIGHT": "66 in",
+            "STATE_NAME": "CALIFORNIA",
+            "ID_TYPE": "DRIVER LICENSE",
+        },
+    ),
+    "Texas: numbered and worded labels in mixed case": (
+        """
+60 20 70 TEXAS
+420 30 40 DRIVER LICENSE
+900 30 40 TX
+880 80 20 USA
+330 112 18 4d DL
+385 105 32 40817265
+700 108 24 9 Class C
+330 148 18 4a Iss
+395 142 30 03/09/2022
+620 148 18 4b Exp
+690 142 30 07/23/2030
+330 186 18 3 DOB
+395 180 30 07/23/1984
+330 225 28 1 PEMBERTON
+330 258 28 2 ALMA ROSE
+330 291 26 8 4120 CEDAR HOLLOW RD
+352 320 26 EL PASO, TX 79912-4401
+330 360 22 12 Restr NONE
+560 360 22 9a End NONE
+330 390 22 16 Hgt 5'-06"
+560 390 22 15 Sex F
+700 390 22 18 Eyes BRO
+330 425 20 5 DD 08172650019283746510
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "EL PASO",
+            "STATE_IN_ADDRESS": "TX",
+            "ZIP_CODE_IN_ADDRESS": "79912-4401",
+            "DOCUMENT_NUMBER": "40817265",
+            "CLASS": "C",
+            "HEIGHT": "66 in",
+            "EYES": "BRO",
+            "DOCUMENT_DISCRIMINATOR": "08172650019283746510",
+            "STATE_NAME": "TEXAS",
+        },
+    ),
+    "New York: names without labels, number in groups, labels above dates": (
+        """
+60 30 44 NEW YORK STATE
+600 30 24 USA
+60 80 34 DRIVER LICENSE
+330 128 18 ID
+362 120 32 481 902 637
+720 124 28 CLASS D
+330 165 32 PEMBERTON
+330 200 32 ALMA, ROSE
+330 238 26 4120 CEDAR HOLLOW RD
+330 268 26 ROCHESTER, NY 14612
+330 310 22 Sex F
+430 310 22 Height 5'-06"
+620 310 22 Eyes BRO
+330 345 18 DOB
+330 365 32 07/23/1984
+330 405 18 Issued
+330 425 28 03/09/2022
+560 405 18 Expires
+560 425 28 07/23/2030
+330 465 22 E NONE
+470 465 22 R NONE
+740 420 24 ORGAN DONOR
+820 560 24 JUL 84
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "ROCHESTER",
+            "STATE_IN_ADDRESS": "NY",
+            "ZIP_CODE_IN_ADDRESS": "14612",
+            "DOCUMENT_NUMBER": "481902637",
+            "CLASS": "D",
+            "HEIGHT": "66 in",
+            "EYES": "BRO",
+            "STATE_NAME": "NEW YORK",
+            "ID_TYPE": "DRIVER LICENSE",
+        },
+    ),
+    "Florida: a number with dashes, rows of two labelled values": (
+        """
+40 25 60 FLORIDA
+380 30 44 DRIVER LICENSE
+820 90 34 CLASS E
+330 95 30 4d DLN P516-018-84-763-0
+330 135 28 1 PEMBERTON
+330 168 28 2 ALMA ROSE
+330 201 26 8 4120 CEDAR HOLLOW RD
+352 230 26 OCALA, FL 34471-2210
+330 270 28 3 DOB 07/23/1984
+640 272 26 15 SEX F
+330 305 28 4b EXP 07/23/2030
+640 307 26 16 HGT 5'-06"
+330 342 22 12 REST NONE
+560 342 22 9a END NONE
+330 380 30 SAFE DRIVER
+330 420 22 4a ISS 03/09/2022
+560 420 22 5 DD K872203090147
+330 450 18 REPLACED: 00/00/0000
+160 590 16 Operation of a motor vehicle constitutes consent to any sobriety test
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "OCALA",
+            "STATE_IN_ADDRESS": "FL",
+            "ZIP_CODE_IN_ADDRESS": "34471-2210",
+            "DOCUMENT_NUMBER": "P516018847630",
+            "CLASS": "E",
+            "HEIGHT": "66 in",
+        },
+    ),
+    "Pennsylvania: colons after labels, an apartment on a line of its own, a number in groups": (
+        """
+40 25 50 PENNSYLVANIA
+520 30 36 DRIVER'S LICENSE
+640 75 20 NOT FOR REAL ID PURPOSES
+330 110 30 4d DLN: 27 481 093
+760 112 22 DUPS: 00
+330 150 28 3 DOB: 07/23/1984
+330 185 28 4b EXP: 07/24/2026
+660 187 24 4a ISS: 03/09/2022
+330 225 26 1 PEMBERTON
+330 255 26 2 ALMA ROSE
+330 288 26 8 4120 CEDAR HOLLOW RD
+352 318 26 APT. 6B
+352 348 26 YORK, PA 17404-0000
+330 390 22 15 SEX: F
+480 390 22 18 EYES: BLU
+330 420 22 16 HGT: 5'-06"
+330 450 22 9 CLASS: C
+500 450 22 9a END: NONE
+680 450 22 12 RESTR: *1
+330 485 20 5 DD: 2203091847260011203847
+60 560 28 ORGAN DONOR
+""",
+        {
+            "LAST_NAME": "PEMBERTON",
+            "FIRST_NAME": "ALMA",
+            "MIDDLE_NAME": "ROSE",
+            "ADDRESS": "4120 CEDAR HOLLOW RD APT. 6B",
+            "DATE_OF_BIRTH": "1984-07-23",
+            "DATE_OF_ISSUE": "2022-03-09",
+            "EXPIRATION_DATE": "2026-07-24",
+            "SEX": "F",
+            "CITY_IN_ADDRESS": "YORK",
+            "STATE_IN_ADDRESS": "PA",
+            "ZIP_CODE_IN_ADDRESS": "17404",
+            "DOCUMENT_NUMBER": "27481093",
+            "CLASS": "C",
+            "EYES": "BLU",
+            "HEIGHT": "66 in",
+        },
+    ),
+    "Illinois: small labels above values in two columns": (
+        """
+40 20 60 ILLINOIS
+400 30 40 DRIVER'S LICENSE
+330 100 16 4d. LIC. NO.
+330 116 30 P516-0188-4763
+660 100 16 3. DOB
+660 116 30 07/23/1984
+330 155 16 4b. EXP
+330 171 30 07/23/2030
+660 155 16 4a. ISS
+660 171 30 03/09/2022
+330 215 20 1.
+352 210 28 PEMBERTON
+330 247 20 2.
+352 242 28 ALMA ROSE
+330 280 20 8.
+352 275 26 4120 CEDAR HOLLOW RD
+352 304 26 PEORIA, IL 61614
+330 345 16 15. SEX
+440 345 16 16. HGT
+560 345 16 17. WGT
+690 345 16 18. EYES
+330 361 24 F
+440 361 24 5'-06"
+560 361 24 140 lbs
+690 361 24 BRN
+330 395 16 9. CLASS
+330 411 24 D
+440 395 16 12. REST
+440 411 24 B
+560 395 16 9a. END
+560 411 24 NONE
+330 450 16 5. DD
+380 447 20 20220309847QX6215
+780 395 16 TYPE
+780 411 24 ORG
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "PEORIA",
+            "STATE_IN_ADDRESS": "IL",
+            "ZIP_CODE_IN_ADDRESS": "61614",
+            "DOCUMENT_NUMBER": "P51601884763",
+            "CLASS": "D",
+            "RESTRICTIONS": "B",
+            "HEIGHT": "66 in",
+            "EYES": "BRO",
+        },
+    ),
+    "Washington: a number of letters, a city line without a comma": (
+        """
+40 20 54 WASHINGTON
+520 28 40 DRIVER LICENSE
+930 28 22 USA
+330 95 30 LIC#WDLPM7A4182Q
+800 95 26 DONOR
+330 132 28 1 PEMBERTON
+330 164 28 2 ALMA ROSE
+330 200 24 8 4120 CEDAR HOLLOW RD
+350 228 24 SPOKANE WA 99208-3316
+330 268 20 3 DOB
+400 262 30 07/23/1984
+330 302 20 4a ISS
+400 298 26 03/09/2022
+330 334 20 4b EXP
+400 330 26 07/23/2030
+620 268 22 15 SEX F
+760 268 22 18 EYES GRN
+620 300 22 16 HGT 5'-06"
+620 330 22 17 WGT 140 lb
+330 370 20 9a END NONE
+330 398 20 12 RESTRICTIONS NONE
+330 430 18 5 DD WDLPM7A4182QB1103090184
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "SPOKANE",
+            "STATE_IN_ADDRESS": "WA",
+            "ZIP_CODE_IN_ADDRESS": "99208-3316",
+            "DOCUMENT_NUMBER": "WDLPM7A4182Q",
+            "EYES": "GRN",
+            "HEIGHT": "66 in",
+        },
+    ),
+    "Ohio: an ID card, all names on one line with a comma": (
+        """
+40 20 60 OHIO
+420 30 36 IDENTIFICATION CARD
+330 100 16 ID NO.
+330 116 30 SR481907
+620 100 16 ISSUE DATE
+620 116 26 03-09-2022
+330 152 16 BIRTHDATE
+330 168 26 07-23-1984
+620 152 16 EXPIRES
+620 168 26 07-23-2030
+330 210 28 PEMBERTON, ALMA ROSE
+330 242 26 4120 CEDAR HOLLOW RD
+330 271 26 DAYTON, OH 45415
+330 310 16 SEX
+400 310 16 HT
+500 310 16 WT
+580 310 16 HAIR
+680 310 16 EYES
+330 326 24 F
+400 326 24 5-06
+500 326 24 140
+580 326 24 BLK
+680 326 24 BRO
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "DAYTON",
+            "STATE_IN_ADDRESS": "OH",
+            "ZIP_CODE_IN_ADDRESS": "45415",
+            "DOCUMENT_NUMBER": "SR481907",
+            "EYES": "BRO",
+            "HEIGHT": "66 in",
+            "STATE_NAME": "OHIO",
+            "ID_TYPE": "IDENTIFICATION CARD",
+        },
+    ),
+    "Massachusetts: labels above, values indented, numbers alone before names": (
+        """
+50 40 42 MASSACHUSETTS
+520 42 18 DRIVER
+520 66 18 LICENSE
+905 38 44 *
+494 152 14 4a ISS
+704 152 14 4d NUMBER
+520 168 26 03/09/2022
+730 168 24 S48190263
+494 208 14 4b EXP
+713 208 14 3 DOB
+519 225 26 07/23/2030
+730 225 26 07/23/1984
+503 264 14 9 CLASS
+595 264 14 12 REST
+706 264 14 OaEND
+520 283 20 D
+619 282 22 NONE
+730 282 22 NONE
+391 345 13 1
+407 315 44 PEMBERTON
+390 363 30 2 ALMA ROSE
+390 403 26 8 4120 CEDAR HOLLOW RD
+406 439 28 LOWELL, MA, 01852
+383 502 14 18 EYES
+451 495 20 BLK
+67 528 42 Alma Pemberton
+383 525 22 15 SEX F
+490 531 14 16 HGT
+548 524 21 5-06
+756 533 29 07/23/1984
+390 559 17 5 DD 03/09/2022
+569 559 17 REV 02/22/2016
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "LOWELL",
+            "STATE_IN_ADDRESS": "MA",
+            "ZIP_CODE_IN_ADDRESS": "01852",
+            "DOCUMENT_NUMBER": "S48190263",
+            "CLASS": "D",
+            "EYES": "BLK",
+            "HEIGHT": "66 in",
+            "STATE_NAME": "MASSACHUSETTS",
+            "ID_TYPE": "DRIVER LICENSE",
+        },
+    ),
+    "Ontario: labels in two languages, names after one label, year first": (
+        """
+40 20 50 ONTARIO
+380 20 30 DRIVER'S LICENCE
+380 55 30 PERMIS DE CONDUIRE
+850 20 24 CANADA
+330 100 16 1,2 NAME/NOM
+330 118 28 PEMBERTON,
+330 150 28 ALMA, ROSE
+330 186 16 8 ADDRESS/ADRESSE
+330 204 26 4120 CEDAR HOLLOW RD
+330 233 26 KINGSTON, ON, K7M 4G9
+330 268 16 4d NUMBER/NUMÉRO
+330 286 28 P2718 - 04928 - 45723
+330 322 16 4a ISS/DÉL
+330 339 24 2022/03/09
+520 322 16 4b EXP/EXP
+520 339 24 2030/07/23
+710 322 16 5 DD/REF
+710 339 24 DX4481902
+330 370 16 16 HGT/HAUT
+330 387 24 168 cm
+520 370 16 15 SEX/SEXE
+520 387 24 F
+330 418 16 9 CLASS/CATÉG.
+330 435 24 G
+520 418 16 12 REST/COND.
+520 435 24 X
+330 468 16 3 DOB/DDN
+330 485 28 1984/07/23
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "KINGSTON",
+            "STATE_IN_ADDRESS": "ON",
+            "ZIP_CODE_IN_ADDRESS": "K7M 4G9",
+            "DOCUMENT_NUMBER": "P27180492845723",
+            "CLASS": "G",
+            "RESTRICTIONS": "X",
+            "HEIGHT": "168 cm",
+            "STATE_NAME": "ONTARIO",
+            "DOCUMENT_DISCRIMINATOR": "DX4481902",
+        },
+    ),
+    "Quebec: numbers alone, French, the province in brackets": (
+        """
+40 20 50 QUÉBEC
+380 25 34 PERMIS DE CONDUIRE
+850 20 24 CANADA
+330 95 28 4d P2718-230784-07
+330 132 28 1 PEMBERTON
+330 164 28 2 ALMA ROSE
+330 198 26 8 4120 RUE DES CEDRES
+352 227 26 LAVAL (QUÉBEC) H7W 2S8
+330 265 26 3 1984-07-23
+560 265 24 15 F
+640 265 24 16 168 cm
+800 265 24 18 BRUN
+330 300 26 4a 2022-03-09
+600 300 26 4b 2030-07-23
+330 335 24 9 5
+440 335 24 12 A
+600 335 22 5 DTZ8K2QH7
+""",
+        {
+            "LAST_NAME": "PEMBERTON",
+            "FIRST_NAME": "ALMA",
+            "MIDDLE_NAME": "ROSE",
+            "ADDRESS": "4120 RUE DES CEDRES",
+            "DATE_OF_BIRTH": "1984-07-23",
+            "DATE_OF_ISSUE": "2022-03-09",
+            "EXPIRATION_DATE": "2030-07-23",
+            "SEX": "F",
+            "CITY_IN_ADDRESS": "LAVAL",
+            "STATE_IN_ADDRESS": "QC",
+            "ZIP_CODE_IN_ADDRESS": "H7W 2S8",
+            "DOCUMENT_NUMBER": "P271823078407",
+            "CLASS": "5",
+            "HEIGHT": "168 cm",
+            "EYES": "BRO",
+            "RESTRICTIONS": "A",
+        },
+    ),
+    "British Columbia: months by name, family name with a comma above the given names": (
+        """
+40 20 44 BRITISH COLUMBIA
+560 25 34 DRIVER'S LICENCE
+640 80 30 DL:4819026
+330 125 30 PEMBERTON,
+330 158 30 ALMA ROSE
+330 192 26 4120 CEDAR HOLLOW RD
+330 221 26 KELOWNA BC V1Y 9T1
+330 262 26 DOB: 1984-Jul-23
+330 298 24 Issued: 2022-Mar-09
+600 298 24 Expires: 2030-Jul-23
+330 332 24 Class: 5
+480 332 24 Sex F
+600 332 24 Hair BRO
+740 332 24 Eyes BLU
+330 364 24 168 cm
+480 364 24 64.0 kg
+60 560 16 SIGNATURE
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "KELOWNA",
+            "STATE_IN_ADDRESS": "BC",
+            "ZIP_CODE_IN_ADDRESS": "V1Y 9T1",
+            "DOCUMENT_NUMBER": "4819026",
+            "CLASS": "5",
+            "EYES": "BLU",
+            "STATE_NAME": "BRITISH COLUMBIA",
+        },
+    ),
+    "Alberta: day, month's name, year; names on one line, first to last": (
+        """
+40 20 54 ALBERTA
+480 25 34 OPERATOR'S LICENCE
+330 98 18 No.
+375 90 30 481902-637
+640 98 18 Class
+700 90 30 5
+330 130 28 ALMA ROSE PEMBERTON
+330 162 26 4120 CEDAR HOLLOW RD
+330 191 26 LETHBRIDGE, AB T1K 5S2
+330 232 18 DOB
+400 226 28 23 JUL 1984
+640 232 18 Sex
+690 226 28 F
+330 266 18 ISS
+400 260 28 09 MAR 2022
+640 266 18 EXP
+700 260 28 23 JUL 2030
+330 300 18 Height
+410 294 26 168 cm
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "LETHBRIDGE",
+            "STATE_IN_ADDRESS": "AB",
+            "ZIP_CODE_IN_ADDRESS": "T1K 5S2",
+            "DOCUMENT_NUMBER": "481902637",
+            "CLASS": "5",
+            "HEIGHT": "168 cm",
+        },
+    ),
+    "A form: every label far left of its value": (
+        """
+300 20 34 STATE OF OREGON
+300 60 34 DRIVER LICENSE
+330 110 22 LICENSE NUMBER
+640 110 24 A481902
+330 140 22 SURNAME
+640 140 24 PEMBERTON
+330 170 22 GIVEN NAMES
+640 170 24 ALMA ROSE
+330 200 22 DATE OF BIRTH
+640 200 24 July 23, 1984
+330 230 22 ADDRESS
+640 230 24 4120 CEDAR HOLLOW RD
+640 260 24 SALEM, OR 97302
+330 290 22 DATE ISSUED
+640 290 24 March 9, 2022
+330 320 22 EXPIRATION DATE
+640 320 24 July 23, 2030
+330 350 22 GENDER
+640 350 24 FEMALE
+330 380 22 HEIGHT
+640 380 24 5 FT 06 IN
+330 410 22 EYE COLOR
+640 410 24 HAZEL
+330 440 22 CLASSIFICATION
+640 440 24 C
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "SALEM",
+            "STATE_IN_ADDRESS": "OR",
+            "ZIP_CODE_IN_ADDRESS": "97302",
+            "DOCUMENT_NUMBER": "A481902",
+            "CLASS": "C",
+            "EYES": "HAZ",
+            "HEIGHT": "66 in",
+            "STATE_NAME": "OREGON",
+        },
+    ),
+    "Words run together as text recognition does": (
+        """
+40 20 54 GEORGIA
+480 25 34 DRIVER'SLICENSE
+330 95 28 4dDLNO.058471902
+330 130 28 3DOB07/23/1984
+760 130 24 9CLASSC
+330 165 28 4bEXP07/23/2030
+330 200 28 1PEMBERTON
+330 232 28 2ALMAROSE
+330 265 26 84120 CEDAR HOLLOW RD
+352 294 26 MACON,GA31210-5521
+330 330 24 4aISS03/09/2022
+560 330 24 15SEXF
+680 330 24 18EYESBRO
+330 362 22 12RESTNONE
+500 362 22 9aENDNONE
+330 392 22 16HGT5'-06"
+520 392 22 17WGT140lb
+""",
+        {
+            "LAST_NAME": "PEMBERTON",
+            "ADDRESS": "4120 CEDAR HOLLOW RD",
+            "DATE_OF_BIRTH": "1984-07-23",
+            "DATE_OF_ISSUE": "2022-03-09",
+            "EXPIRATION_DATE": "2030-07-23",
+            "SEX": "F",
+            "CITY_IN_ADDRESS": "MACON",
+            "STATE_IN_ADDRESS": "GA",
+            "ZIP_CODE_IN_ADDRESS": "31210-5521",
+            "DOCUMENT_NUMBER": "058471902",
+            "CLASS": "C",
+            "EYES": "BRO",
+            "HEIGHT": "66 in",
+        },
+    ),
+    "Short years, a post office box, a name with a suffix": (
+        """
+40 20 54 VERMONT
+480 25 34 DRIVER LICENSE
+330 90 16 LICENSE NO
+330 106 28 48190263
+330 140 16 NAME
+330 156 28 O'HARA-LUND JR, TOM
+330 192 16 ADDRESS
+330 208 26 PO BOX 771
+330 237 26 BARRE VT 05641
+330 272 16 DOB
+330 288 26 07-23-84
+500 272 16 ISS
+500 288 26 03-09-22
+670 272 16 EXP
+670 288 26 07-23-30
+330 320 16 SEX
+330 336 26 M
+""",
+        {
+            "LAST_NAME": "O'HARA-LUND",
+            "SUFFIX": "JR",
+            "FIRST_NAME": "TOM",
+            "ADDRESS": "PO BOX 771",
+            "CITY_IN_ADDRESS": "BARRE",
+            "STATE_IN_ADDRESS": "VT",
+            "ZIP_CODE_IN_ADDRESS": "05641",
+            "DOCUMENT_NUMBER": "48190263",
+            "DATE_OF_BIRTH": "1984-07-23",
+            "DATE_OF_ISSUE": "2022-03-09",
+            "EXPIRATION_DATE": "2030-07-23",
+            "SEX": "M",
+        },
+    ),
+    "Michigan: number in groups after a short label, a table's heads and values each on one line": (
+        """
+40 20 60 MICHIGAN
+420 30 36 DRIVER LICENSE
+330 95 28 LIC NO P 516 018 847 630
+330 130 24 DOB 07-23-1984
+640 130 24 EXP 07-23-2030
+330 165 28 ALMA ROSE PEMBERTON
+330 197 26 4120 CEDAR HOLLOW RD
+330 226 26 FLINT, MI 48503-1177
+330 270 16 SEX HGT EYES TYPE
+330 290 22 F 5-06 BRO
+640 290 22 ISS 03-09-2022
+330 320 18 END NONE
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "FLINT",
+            "STATE_IN_ADDRESS": "MI",
+            "ZIP_CODE_IN_ADDRESS": "48503-1177",
+            "DOCUMENT_NUMBER": "P516018847630",
+            "HEIGHT": "66 in",
+            "EYES": "BRO",
+            "STATE_NAME": "MICHIGAN",
+        },
+    ),
+    "Virginia: given names first, each under its label": (
+        """
+40 20 60 VIRGINIA
+420 30 36 DRIVER'S LICENSE
+330 95 16 FIRST NAME
+330 112 28 ALMA
+560 95 16 MIDDLE NAME
+560 112 28 ROSE
+330 150 16 LAST NAME
+330 167 28 PEMBERTON
+330 205 16 ADDRESS
+330 222 26 4120 CEDAR HOLLOW RD
+330 251 26 NORFOLK, VA 23510-1234
+330 290 16 CUSTOMER IDENTIFIER
+330 306 26 T64-81-9026
+620 290 16 BIRTH DATE
+620 306 26 07/23/1984
+330 345 16 ISSUED
+330 361 26 03/09/2022
+620 345 16 EXPIRES
+620 361 26 07/23/2030
+330 400 16 SEX
+330 416 24 F
+430 400 16 HEIGHT
+430 416 24 5-06
+560 400 16 EYE COLOR
+560 416 24 BLUE
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "NORFOLK",
+            "STATE_IN_ADDRESS": "VA",
+            "ZIP_CODE_IN_ADDRESS": "23510-1234",
+            "DOCUMENT_NUMBER": "T64819026",
+            "HEIGHT": "66 in",
+            "EYES": "BLU",
+        },
+    ),
+    "New Jersey: two columns that detection runs together": (
+        """
+40 20 50 NEW JERSEY
+420 30 36 AUTO DRIVER LICENSE
+330 90 28 DL P5160 18847 63084
+330 125 26 CLASS D
+330 155 26 DOB 07-23-1984 4a ISS 03-09-2022
+330 190 26 4b EXP 07-23-2030 15 SEX F 18 EYES BRO
+330 225 28 PEMBERTON
+330 257 28 ALMA ROSE
+330 289 26 4120 CEDAR HOLLOW RD
+330 318 26 TRENTON, NJ 08618-2201
+330 355 22 16 HGT 5'-06" 12 RESTR NONE 9a END NONE
+330 385 18 5 DD 20220309AB12007700
+760 560 18 ORGAN DONOR
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "TRENTON",
+            "STATE_IN_ADDRESS": "NJ",
+            "ZIP_CODE_IN_ADDRESS": "08618-2201",
+            "DOCUMENT_NUMBER": "P51601884763084",
+            "CLASS": "D",
+            "HEIGHT": "66 in",
+            "EYES": "BRO",
+        },
+    ),
+    "Nova Scotia: master number, address on one line": (
+        """
+40 20 50 NOVA SCOTIA
+420 30 36 DRIVER'S LICENCE
+330 90 22 MASTER NO PEMBE230784007
+330 120 22 NAME ALMA ROSE PEMBERTON
+330 150 22 ADDRESS 4120 CEDAR HOLLOW RD, TRURO, NS B2N 5E3
+330 180 22 BIRTH DATE 23/07/1984
+330 210 22 ISSUED 09/03/2022
+330 240 22 EXPIRY 23/07/2030
+330 270 22 SEX F
+330 300 22 HEIGHT 168 CM
+330 330 22 CLASS 5
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "TRURO",
+            "STATE_IN_ADDRESS": "NS",
+            "ZIP_CODE_IN_ADDRESS": "B2N 5E3",
+            "DOCUMENT_NUMBER": "PEMBE230784007",
+            "CLASS": "5",
+            "HEIGHT": "168 cm",
+        },
+    ),
+    "Colorado: values right of labels, a ghost of the birth date, an overprint": (
+        """
+300 20 50 COLORADO
+300 72 30 DRIVER LICENSE
+330 105 22 4d DL
+430 103 26 16-284-0917
+640 105 22 5 DD
+720 103 24 4819026
+330 135 22 1 LN
+430 133 26 PEMBERTON
+330 165 22 2 FN
+430 163 26 ALMA ROSE
+330 195 22 8 ADDR
+430 193 26 4120 CEDAR HOLLOW RD
+430 223 26 UNIT 12
+430 253 26 PUEBLO, CO 81001
+330 285 22 3 DOB
+430 283 26 07/23/1984
+640 285 22 15 SEX
+720 283 26 F
+330 315 22 4a ISS
+430 313 26 03/09/2022
+640 315 22 16 HGT
+720 313 26 5'-06"
+330 345 22 4b EXP
+430 343 26 07/23/2030
+640 345 22 18 EYES
+720 343 26 HAZ
+200 300 60 SPECIMEN
+760 480 24 07/23/1984
+120 500 16 07/23/84
+330 375 22 9 CLASS
+430 373 26 R
+640 375 22 12 REST
+720 373 26 NONE
+""",
+        PERSON
+        | {
+            "ADDRESS": "4120 CEDAR HOLLOW RD UNIT 12",
+            "CITY_IN_ADDRESS": "PUEBLO",
+            "STATE_IN_ADDRESS": "CO",
+            "ZIP_CODE_IN_ADDRESS": "81001",
+            "DOCUMENT_NUMBER": "162840917",
+            "CLASS": "R",
+            "HEIGHT": "66 in",
+            "EYES": "HAZ",
+        },
+    ),
+    "Dates without labels, under-age mark, two-line given names": (
+        """
+40 20 50 KANSAS
+420 30 36 DRIVER LICENSE
+330 90 28 K00-48-1902
+330 125 28 1 DE LA CRUZ-OWENS
+330 157 28 2 MARIA GUADALUPE
+352 189 28 CONSTANZA
+330 224 26 8 77 N 12TH ST APT 4
+352 253 26 SALINA KS 67401
+330 300 26 07/23/2006
+330 335 26 03/09/2024
+330 370 26 07/23/2030
+640 300 20 UNDER 21 UNTIL 07/23/2027
+330 405 22 15 SEX F
+""",
+        {
+            "LAST_NAME": "DE LA CRUZ-OWENS",
+            "FIRST_NAME": "MARIA",
+            "MIDDLE_NAME": "GUADALUPE CONSTANZA",
+            "ADDRESS": "77 N 12TH ST APT 4",
+            "CITY_IN_ADDRESS": "SALINA",
+            "STATE_IN_ADDRESS": "KS",
+            "ZIP_CODE_IN_ADDRESS": "67401",
+            "DATE_OF_BIRTH": "2006-07-23",
+            "DATE_OF_ISSUE": "2024-03-09",
+            "EXPIRATION_DATE": "2030-07-23",
+            "SEX": "F",
+        },
+    ),
+    "Wisconsin: a grid address, a suffix on the family name": (
+        """
+40 20 50 WISCONSIN
+420 30 36 DRIVER LICENSE
+330 90 28 4d DLN
+430 88 30 B625-4408-1190-07
+330 125 28 1 BAUER III
+330 157 28 2 OTTO J
+330 192 26 8 N6W23001 BLUEMOUND RD
+352 221 26 WAUKESHA, WI 53188
+330 260 24 3 DOB 05/10/1981
+560 260 24 15 SEX M
+330 290 24 4a ISS 06/01/2021
+560 290 24 4b EXP 05/10/2029
+330 320 22 9 CLASS D M
+330 350 22 9a END NONE
+""",
+        {
+            "LAST_NAME": "BAUER",
+            "SUFFIX": "III",
+            "FIRST_NAME": "OTTO",
+            "MIDDLE_NAME": "J",
+            "ADDRESS": "N6W23001 BLUEMOUND RD",
+            "CITY_IN_ADDRESS": "WAUKESHA",
+            "STATE_IN_ADDRESS": "WI",
+            "ZIP_CODE_IN_ADDRESS": "53188",
+            "DOCUMENT_NUMBER": "B6254408119007",
+            "DATE_OF_BIRTH": "1981-05-10",
+            "DATE_OF_ISSUE": "2021-06-01",
+            "EXPIRATION_DATE": "2029-05-10",
+            "SEX": "M",
+            "CLASS": "D M",
+        },
+    ),
+    "Manitoba: bilingual words on both sides of a bar": (
+        """
+40 20 44 MANITOBA
+380 20 30 DRIVER'S LICENCE / PERMIS DE CONDUIRE
+330 90 16 Surname / Nom de famille
+330 107 26 PEMBERTON
+330 142 16 Given names / Prénoms
+330 159 26 ALMA ROSE
+330 194 16 Address / Adresse
+330 211 24 4120 CEDAR HOLLOW RD
+330 238 24 BRANDON MB R7A 1S4
+330 274 16 Licence No. / No de permis
+330 291 24 PEMBEA481902
+640 274 16 Date of birth / Date de naissance
+640 291 24 1984 JUL/JUIL 23
+330 326 16 Issued / Délivré
+330 343 24 2022 MAR/MARS 09
+640 326 16 Expires / Expire
+640 343 24 2030 JUL/JUIL 23
+330 378 16 Sex / Sexe
+330 395 24 F
+480 378 16 Height / Taille
+480 395 24 168 cm
+640 378 16 Eyes / Yeux
+640 395 24 BLUE / BLEU
+""",
+        PERSON
+        | {
+            "CITY_IN_ADDRESS": "BRANDON",
+            "STATE_IN_ADDRESS": "MB",
+            "ZIP_CODE_IN_ADDRESS": "R7A 1S4",
+            "DOCUMENT_NUMBER": "PEMBEA481902",
+            "HEIGHT": "168 cm",
+            "EYES": "BLU",
+        },
+    ),
+}
+"""Rows and the values of the fields they bear, by the layout's name."""
