@@ -5,10 +5,10 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-faults test-upgrade test-docker bench deploy lint format docs env lock sbom audit clean
+.PHONY: help demo dev test test-faults test-upgrade test-docker bench bench-documents deploy lint format docs env lock sbom audit clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## The whole main job, from upload to email, on this machine (ONCE=1: exit after it)
 	@$(BIN)/sluice demo $(if $(ONCE),--once)
@@ -30,6 +30,9 @@ test-upgrade: $(INSTALLED) ## Two releases side by side on one database, under t
 
 bench: $(INSTALLED) ## How fast it is, as ratios to competitors of the same run (QUICK=1: two minutes; ROWS=10000000)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(ROWS),--rows $(ROWS))
+
+bench-documents: $(INSTALLED) ## How well documents are read, on specimens of an unknown seed (QUICK=1, SEED=..., MISSES=file)
+	@$(BIN)/python -m bench.documents $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED)) $(if $(MISSES),--misses $(MISSES))
 
 deploy: $(INSTALLED) ## Work pools and deployments, into the Prefect of PREFECT_API_URL
 	@$(BIN)/python deploy/work_pools.py

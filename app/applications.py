@@ -7,12 +7,12 @@ that two documents finished at the same moment agree on which of them was last.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -91,6 +91,16 @@ def unknown(application_id: str) -> NotFound:
     return NotFound(f"There is no application {application_id}. Register it with PUT {path} first.")
 
 
+async def lock_document(session: AsyncSession, document_id: uuid.UUID) -> tuple[Document, Application]:
+    """The document and its application, held until the transaction ends. Raises NotFound and Purged."""
+    application_id = await session.scalar(select(Document.application_id).where(Document.id == document_id))
+    if application_id is None:
+        raise NotFound(f"There is no document {document_id}.")
+    application = await lock(session, application_id)
+    document = await session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
+    return document, application
+
+
 async def ensure_and_lock(session: AsyncSession, application_ids: Collection[str]) -> set[str]:
     """Make the applications that are not there, and hold the rows of all until the transaction ends.
 
@@ -113,7 +123,7 @@ _ENSURE_AND_LOCK = Direct(
 
 async def begin_verification(session: AsyncSession, document_id: uuid.UUID) -> Document:
     """Mark the document as being read. A superseded one keeps its status and is not to be read."""
-    document, _ = await _locked(session, document_id)
+    document, _ = await lock_document(session, document_id)
     if document.status is DocumentStatus.RECEIVED:
         document.status = DocumentStatus.VERIFYING
         await application_changed(session, document.application_id)
@@ -129,9 +139,14 @@ async def record_extraction(
     checks: Sequence[Mapping[str, Any]],
     recommendation: str,
     engine: Mapping[str, Any],
-) -> None:
-    """Keep what was read; the application goes to review when none of its documents is left to read."""
-    document, application = await _locked(session, document_id)
+    shows: Collection[str] = (),
+) -> bool:
+    """Keep what was read; returns whether the application is complete, with which it goes to review.
+
+    It is complete when none of its documents is left to read and no required kind is missing. When one is
+    missing, the application waits for it. `shows` are kinds that the document stands for beside its own.
+    """
+    document, application = await lock_document(session, document_id)
     values = {
         "fields": keyring.encrypt_json(dict(fields), context=f"extraction:{document_id}"),
         "checks": [dict(check) for check in checks],
@@ -144,27 +159,32 @@ async def record_extraction(
         .values(document_id=document_id, **values)
         .on_conflict_do_update(index_elements=["document_id"], set_=values)
     )
-    await _finish(session, document, application, DocumentStatus.VERIFIED, reason=None)
+    document.shows = sorted(shows)
+    return await _finish(session, document, application, DocumentStatus.VERIFIED, reason=None)
 
 
 async def record_unreadable(
     session: AsyncSession, document_id: uuid.UUID, *, status: DocumentStatus, reason: str
-) -> None:
-    """Keep why the document could not be read, in a sentence for the applicant; a person looks at it."""
-    document, application = await _locked(session, document_id)
-    await _finish(session, document, application, status, reason=reason)
+) -> bool:
+    """Keep why the document could not be read, in a sentence for the applicant; a person looks at it.
+
+    Returns as `record_extraction` does: an unreadable document is there too.
+    """
+    document, application = await lock_document(session, document_id)
+    document.shows = []
+    return await _finish(session, document, application, status, reason=reason)
 
 
 async def verification_failed(session: AsyncSession, document_id: uuid.UUID, reason: str) -> None:
     """The document's run ended without a result: a person looks. Changes nothing once it was read."""
-    document, application = await _locked(session, document_id)
+    document, application = await lock_document(session, document_id)
     if document.status in _BEING_READ:
         await _finish(session, document, application, DocumentStatus.UNREADABLE, reason=reason)
 
 
 async def verification_restarted(session: AsyncSession, document_id: uuid.UUID) -> None:
     """The document's run was replayed: it is to be read again."""
-    document, application = await _locked(session, document_id)
+    document, application = await lock_document(session, document_id)
     if document.status in {DocumentStatus.UNREADABLE, DocumentStatus.REJECTED}:
         document.status, document.reason = DocumentStatus.RECEIVED, None
         await application_changed(session, application.id)
@@ -178,6 +198,22 @@ def extracted_fields(keyring: Keyring, extraction: Extraction) -> dict[str, Any]
     return fields
 
 
+def required_kinds(documents: Iterable[Document]) -> list[str]:
+    """The kinds that the routes of the current documents require, each once, in the order to ask for them."""
+    return list(dict.fromkeys(kind for document in _current(documents) for kind in document.requires))
+
+
+def missing_kinds(documents: Iterable[Document]) -> list[str]:
+    """Those of which nothing has arrived: neither a document, read or not, nor one that shows it too."""
+    current = _current(documents)
+    there = {kind for document in current for kind in (document.kind, *document.shows)}
+    return [kind for kind in required_kinds(current) if kind not in there]
+
+
+def _current(documents: Iterable[Document]) -> list[Document]:
+    return [document for document in documents if document.status is not DocumentStatus.SUPERSEDED]
+
+
 async def _finish(
     session: AsyncSession,
     document: Document,
@@ -185,9 +221,9 @@ async def _finish(
     status: DocumentStatus,
     *,
     reason: str | None,
-) -> None:
+) -> bool:
     if document.status is DocumentStatus.SUPERSEDED:
-        return
+        return not any(await _outstanding(session, application.id))
     document.status, document.reason = status, reason
     document.verified_at = func.now()
     audit.record(
@@ -198,10 +234,18 @@ async def _finish(
         application=application.id,
     )
     await session.flush()
-    waiting = exists().where(Document.application_id == application.id, Document.status.in_(_BEING_READ))
-    if application.status is ApplicationStatus.VERIFYING and not await session.scalar(select(waiting)):
-        _move(application, ApplicationStatus.IN_REVIEW)
+    left, missing = await _outstanding(session, application.id)
+    if application.status is ApplicationStatus.VERIFYING and not left:
+        _move(application, ApplicationStatus.AWAITING_DOCUMENT if missing else ApplicationStatus.IN_REVIEW)
     await application_changed(session, application.id)
+    return not (left or missing)
+
+
+async def _outstanding(session: AsyncSession, application_id: str) -> tuple[bool, list[str]]:
+    """Whether a document is left to read, and the kinds that are missing."""
+    of_application = select(Document).where(Document.application_id == application_id).order_by(Document.id)
+    documents = (await session.scalars(of_application)).all()
+    return any(document.status in _BEING_READ for document in documents), missing_kinds(documents)
 
 
 def decide(application: Application, status: ApplicationStatus) -> None:
@@ -221,15 +265,6 @@ async def _ensure(session: AsyncSession, application_id: str) -> bool:
 
 def _new(application_id: str) -> dict[str, Any]:
     return {"id": application_id, "status": ApplicationStatus.AWAITING_DOCUMENT, "version": 1}
-
-
-async def _locked(session: AsyncSession, document_id: uuid.UUID) -> tuple[Document, Application]:
-    application_id = await session.scalar(select(Document.application_id).where(Document.id == document_id))
-    if application_id is None:
-        raise NotFound(f"There is no document {document_id}.")
-    application = await lock(session, application_id)
-    document = await session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
-    return document, application
 
 
 def _applicant_context(application_id: str) -> str:

@@ -25,10 +25,12 @@ from app.errors import Conflict
 from app.models import (
     UNFINISHED_RUN_STATES,
     Application,
+    Assessment,
     Decision,
     Document,
     Email,
     Extraction,
+    Fingerprint,
     LeavingObject,
     Run,
 )
@@ -48,14 +50,15 @@ async def erase(session: AsyncSession, application_ids: Collection[str], *, acto
     """Remove all of these applications, which the caller has locked, but their rows and audit entries."""
     of_document = Document.application_id.in_(application_ids)
     of_decision = Decision.application_id.in_(application_ids)
-    extractions = delete(Extraction).where(Extraction.document_id == Document.id, of_document)
     emails = delete(Email).where(Email.decision_id == Decision.id, of_decision)
+    notices = delete(Email).where(Email.document_id == Document.id, of_document)
     runs = delete(Run).where(Run.application_id.in_(application_ids))
-    removed = {"extractions": await _removed(session, extractions.returning(Document.application_id))}
+    removed = await _remove_what_was_read(session, application_ids)
+    removed["emails"] = await _removed(session, emails.returning(Decision.application_id))
+    removed["emails"] += await _removed(session, notices.returning(Document.application_id))
     await _let_pictures_leave(session, application_ids)
     documents = delete(Document).where(of_document)
     removed["documents"] = await _removed(session, documents.returning(Document.application_id))
-    removed["emails"] = await _removed(session, emails.returning(Decision.application_id))
     decisions = delete(Decision).where(of_decision)
     removed["decisions"] = await _removed(session, decisions.returning(Decision.application_id))
     gone = (await session.execute(runs.returning(Run.application_id, Run.id))).all()
@@ -68,13 +71,11 @@ async def erase(session: AsyncSession, application_ids: Collection[str], *, acto
 
 async def erase_documents(session: AsyncSession, application_ids: Collection[str], *, actor: str) -> Counts:
     """Remove pictures and what was read from them; the application, which the caller has locked, stays."""
-    of_document = Document.application_id.in_(application_ids)
-    extractions = delete(Extraction).where(Extraction.document_id == Document.id, of_document)
-    removed = {"extractions": await _removed(session, extractions.returning(Document.application_id))}
+    removed = await _remove_what_was_read(session, application_ids)
     await _let_pictures_leave(session, application_ids)
     purged = (
         update(Document)
-        .where(of_document, Document.purged_at.is_(None))
+        .where(Document.application_id.in_(application_ids), Document.purged_at.is_(None))
         .values(purged_at=func.now())
         .returning(Document.application_id)
         .execution_options(synchronize_session=False)
@@ -83,6 +84,20 @@ async def erase_documents(session: AsyncSession, application_ids: Collection[str
     # It is no news about the loan: the time until the application itself is purged runs on.
     await changes.applications_changed(session, sorted(application_ids), updated_at=Application.updated_at)
     return await _audited(session, "application.documents_purged", application_ids, removed, actor)
+
+
+async def _remove_what_was_read(
+    session: AsyncSession, application_ids: Collection[str]
+) -> dict[str, Counter[str]]:
+    of_document = Document.application_id.in_(application_ids)
+    extractions = delete(Extraction).where(Extraction.document_id == Document.id, of_document)
+    fingerprints = delete(Fingerprint).where(Fingerprint.application_id.in_(application_ids))
+    assessments = delete(Assessment).where(Assessment.application_id.in_(application_ids))
+    return {
+        "extractions": await _removed(session, extractions.returning(Document.application_id)),
+        "fingerprints": await _removed(session, fingerprints.returning(Fingerprint.application_id)),
+        "assessments": await _removed(session, assessments.returning(Assessment.application_id)),
+    }
 
 
 async def _removed(session: AsyncSession, statement: ReturningDelete[str]) -> Counter[str]:

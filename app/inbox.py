@@ -293,6 +293,7 @@ def _of_upload(
         document_id=new_id(),
         application_id=matches[0].captures["application_id"],
         kind=matches[0].captures.get("kind", "document"),
+        requires=_required(matches),
         event=event,
     )
     document_id = str(upload.document_id)
@@ -307,6 +308,11 @@ def _of_upload(
         for match in matches
     ]
     return upload, caused
+
+
+def _required(matches: Sequence[Match]) -> tuple[str, ...]:
+    """The kinds that the routes require, each once, in the order of the routes file."""
+    return tuple(dict.fromkeys(kind for match in matches for kind in match.route.requires))
 
 
 def _of_object(match: Match, event: ObjectEvent, values: Mapping[str, str]) -> NewRun:

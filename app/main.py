@@ -21,6 +21,7 @@ from app.db import Sessions
 from app.encryption import Keyring
 from app.errors import Misconfigured
 from app.loops import Loop, supervised
+from app.mail import own_templates
 from app.object_store import ObjectStore
 from app.prefect_client import PrefectClient
 from app.routing import Routes
@@ -61,14 +62,15 @@ _LISTEN_CHECK_SECONDS = 2.0
 def create_app(settings: Settings) -> FastAPI:
     """The web application, with its background loops as the settings say.
 
-    Raises Misconfigured when the routes file, a key or a secret cannot work: a gateway that would lose
-    something does not start.
+    Raises Misconfigured when the routes file, a key, a secret or an email's template cannot work: a gateway
+    that would lose something does not start.
     """
     routes = load_routes(settings)
     keyring = Keyring(settings.encryption.keys)
     limits = Limits(settings.limit)
     for secret in settings.decisions.webhook_secrets:
         standard_webhooks.secret_key(secret)
+    own_templates.load(settings.mail)
     if settings.sns.extra_certificate_origins:
         origins = settings.sns.extra_certificate_origins
         log.warning("whoever controls these origins can forge SNS messages", origins=origins)

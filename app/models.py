@@ -10,7 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    CheckConstraint,
     Date,
     DateTime,
     Double,
@@ -21,10 +23,11 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import BIT, JSONB, BitString
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base
@@ -105,9 +108,22 @@ class RunState(StrEnum):
 
 
 class EmailStatus(StrEnum):
+    DUE = "due"
+    """To be sent: nobody has claimed it, or its claim was given back because it was certainly not taken."""
     SENDING = "sending"
     """Claimed by a sender. If it stays so, the sender died and nobody knows whether it was sent."""
     SENT = "sent"
+
+
+class FingerprintOf(StrEnum):
+    """What a fingerprint knows again."""
+
+    FILE = "file"
+    """The same bytes."""
+    IMAGE = "image"
+    """Nearly the same picture, as after compressing it anew."""
+    PERSON = "person"
+    """The same document number and birth date."""
 
 
 class ReportStep(StrEnum):
@@ -139,7 +155,9 @@ UNFINISHED_RUN_STATES = frozenset(RunState) - TERMINAL_RUN_STATES
 
 APPLICATION_MOVES: dict[ApplicationStatus, frozenset[ApplicationStatus]] = {
     ApplicationStatus.AWAITING_DOCUMENT: frozenset({ApplicationStatus.VERIFYING}),
-    ApplicationStatus.VERIFYING: frozenset({ApplicationStatus.IN_REVIEW}),
+    ApplicationStatus.VERIFYING: frozenset(
+        {ApplicationStatus.IN_REVIEW, ApplicationStatus.AWAITING_DOCUMENT}
+    ),
     ApplicationStatus.IN_REVIEW: frozenset(
         {ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.APPROVED, ApplicationStatus.DENIED}
     ),
@@ -249,6 +267,11 @@ class Document(Base):
         # For the daily report. Rows lie in the order of these times, so an index of a few pages will do.
         Index("ix_documents_received_at", "received_at", postgresql_using="brin"),
         Index("ix_documents_verified_at", "verified_at", postgresql_using="brin"),
+        Index(
+            "ix_documents_handover_refused",
+            "application_id",
+            postgresql_where=text("handover_refusal IS NOT NULL"),
+        ),
         Index("ix_documents_kept", "received_at", "id", postgresql_where=text("purged_at IS NULL")),
     )
 
@@ -262,6 +285,10 @@ class Document(Base):
     etag: Mapped[str | None] = mapped_column(Text)
     sequencer: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text)
+    requires: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    """The kinds of documents that its application needs, by the routes it came on."""
+    shows: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    """The kinds it stands for beside its own: one picture may show both sides of a card. Empty until read."""
     size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes, as S3 announced them."""
     stored_at: Mapped[datetime | None] = mapped_column(_timestamp)
@@ -273,6 +300,8 @@ class Document(Base):
     )
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it is unreadable or rejected, in a sentence the applicant can act on."""
+    handover_refusal: Mapped[str | None] = mapped_column(Text)
+    """Why the underwriting tool did not take what was read; None when it did, or was never told."""
     received_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
     verified_at: Mapped[datetime | None] = mapped_column(_timestamp)
     purged_at: Mapped[datetime | None] = mapped_column(_timestamp)
@@ -305,6 +334,43 @@ class Extraction(Base):
     created_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
 
 
+class Assessment(Base):
+    """What all documents of an application say together. Each one that is read replaces the row."""
+
+    __tablename__ = "assessments"
+
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), primary_key=True)
+    fields: Mapped[bytes] = mapped_column(LargeBinary)
+    """Encrypted JSON: field type to value, confidence, source, alternatives."""
+    checks: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    recommendation: Mapped[str] = mapped_column(Text)
+    missing: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    """Kinds that are required and of which no document was read."""
+    documents: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid))
+    """What it was made of."""
+    made_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+
+
+class Fingerprint(Base):
+    """What knows a document's file, picture or person again in another application."""
+
+    __tablename__ = "fingerprints"
+    __table_args__ = (
+        # An equal digest is found by its index. None finds near ones: all that are young enough are compared.
+        Index("ix_fingerprints_digest", "digest", postgresql_where=text("what <> 'image'")),
+        Index("ix_fingerprints_images", "made_at", postgresql_where=text("what = 'image'")),
+    )
+
+    document_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("documents.id"), primary_key=True)
+    what: Mapped[FingerprintOf] = mapped_column(_enum(FingerprintOf, "what"), primary_key=True)
+    digest: Mapped[BitString] = mapped_column(BIT(256), primary_key=True)
+    """An HMAC-SHA-256 under the key `key_id`; of an image its difference hash, which is no secret."""
+    application_id: Mapped[str] = mapped_column(ForeignKey("applications.id"), index=True)
+    """The document's, so that no search needs another table."""
+    key_id: Mapped[str | None] = mapped_column(Text)
+    made_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+
+
 class Decision(Base):
     """An underwriter's decision, recorded once per sender's idempotency key."""
 
@@ -331,15 +397,23 @@ class Decision(Base):
 
 
 class Email(Base):
-    """One email per cause: the row is claimed before sending, so a second run cannot send it again."""
+    """One email for a decision, or for a document and template. It is claimed before it is sent, so that a
+    second run cannot send it again."""
 
     __tablename__ = "emails"
+    __table_args__ = (
+        UniqueConstraint("document_id", "template"),
+        CheckConstraint("num_nonnulls(decision_id, document_id) = 1", name="one_cause"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    decision_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("decisions.id"), unique=True)
+    """Anew with each claim: by it a run knows its own."""
+    decision_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("decisions.id"), unique=True)
+    document_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("documents.id"))
     template: Mapped[str] = mapped_column(Text)
     status: Mapped[EmailStatus] = mapped_column(_enum(EmailStatus, "status"))
     claimed_at: Mapped[datetime] = mapped_column(_timestamp, server_default=func.now())
+    """When it was last claimed; until then, when it became due."""
     sent_at: Mapped[datetime | None] = mapped_column(_timestamp)
 
 

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NoSuchBucket"}
 _DIGEST = "sha256"
 _SHOWN = frozenset(
-    ("image/jpeg", "image/png", "image/webp", "image/tiff", "image/heic", "image/avif", "application/pdf")
+    (
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/tiff",
+        "image/heic",
+        "image/heif",
+        "image/avif",
+        "application/pdf",
+    )
 )
 """Content types that a link lets a browser show."""
 _NOTHING_TO_SEE = {"403", "404"}

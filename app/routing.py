@@ -30,6 +30,9 @@ Source = Literal["s3", "sns", "decision"]
 APPLICATION_ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """The loan app's ids: safe in a URL path, an S3 key and a log line."""
 
+KIND = r"[a-z][a-z0-9-]{0,31}"
+"""What a picture shows, such as `license-front`, in the loan app's words."""
+
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 _VALUES: dict[Source, frozenset[str]] = {
@@ -47,6 +50,7 @@ _ONLY_FOR: dict[str, frozenset[Source]] = {
     "event": frozenset({"s3"}),
     "bucket": frozenset({"s3"}),
     "key": frozenset({"s3"}),
+    "requires": frozenset({"s3"}),
 }
 
 
@@ -62,6 +66,7 @@ def _shape(pattern: str, meaning: str) -> AfterValidator:
 Text = Annotated[str, _shape(r"[^\x00]{1,1024}", "text of 1 to 1,024 characters, NUL excepted")]
 Name = Annotated[str, _shape(r"[a-z0-9][a-z0-9-]{0,63}", "1 to 64 lower-case letters, digits and hyphens")]
 Deployment = Annotated[str, _shape(r"[^/\x00]+/[^/\x00]+", '"flow/deployment", as Prefect writes it')]
+Kind = Annotated[str, _shape(KIND, "1 to 32 lower-case letters, digits and hyphens, the first a letter")]
 TopicArn = Annotated[str, _shape(r"arn:aws[a-z-]*:sns:[^:]+:\d{12}:[^:]+", "an SNS topic's ARN")]
 
 
@@ -81,6 +86,8 @@ class Route(BaseModel):
     work_queue: Text | None = None
     priority: Annotated[int, Field(ge=0, le=1_000)] = 100
     tags: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    requires: Annotated[tuple[Kind, ...], Field(strict=False)] = ()
+    """The kinds of documents that an application on this route needs, in the order to ask for them."""
 
     @model_validator(mode="after")
     def _can_work(self) -> Self:
@@ -89,6 +96,8 @@ class Route(BaseModel):
                 raise ValueError(f'"{key}" means nothing to a route with source "{self.source}"; remove it')
         if self.event.startswith("s3:"):
             raise ValueError(f'event "{self.event}" never matches: event names arrive without "s3:"')
+        if self.requires:
+            self._check_requires()
         known = self.values
         for placeholder in _placeholders(self.parameters):
             if placeholder not in known:
@@ -97,6 +106,15 @@ class Route(BaseModel):
                     f"known here: {', '.join(sorted(known))}"
                 )
         return self
+
+    def _check_requires(self) -> None:
+        if not (self.records_document and "kind" in self.key_pattern.groupindex):
+            raise ValueError(
+                '"requires" needs a key with {application_id} and {kind}, of created objects: '
+                "from elsewhere no document of a kind can come"
+            )
+        if len(set(self.requires)) != len(self.requires):
+            raise ValueError('"requires" names a kind twice')
 
     @property
     def values(self) -> frozenset[str]:

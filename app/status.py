@@ -14,12 +14,13 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import applications, backlog, decisions
+from app import applications, assessments, backlog, decisions
 from app.encryption import Keyring
 from app.errors import NotFound
 from app.models import (
     Application,
     ApplicationStatus,
+    Assessment,
     Decision,
     DecisionOutcome,
     Document,
@@ -109,39 +110,62 @@ class DecisionDetail(DecisionView):
     """For underwriters and operators only."""
 
 
+class AssessmentView(_View):
+    """What all documents of the application say together: for underwriters and operators only."""
+
+    fields: dict[str, Any]
+    checks: list[dict[str, Any]]
+    recommendation: str
+    missing: list[str]
+    """Required kinds of which no document was read."""
+    documents: list[uuid.UUID]
+    """What it was made of."""
+    outdated: bool
+    """Other documents count by now, and it will be made anew when the last of them is read."""
+    made_at: datetime
+
+
 class ApplicationView(_View):
     """An application with its documents, runs and standing decision; the applicant is left out."""
 
     id: str
     status: ApplicationStatus
+    missing_kinds: list[str] = []
+    """Required kinds of which no document has arrived. Known from the first upload on."""
     version: int
     created_at: datetime
     updated_at: datetime
     documents: list[DocumentView] = []
     runs: list[RunView] = []
     decision: DecisionDetail | None = None
+    assessment: AssessmentView | None = None
+    """For underwriters and operators, once a document was read or found unreadable."""
 
 
 async def application(
-    session: AsyncSession, application_id: str, *, notes: Keyring | None = None
+    session: AsyncSession, application_id: str, *, confidential: Keyring | None = None
 ) -> ApplicationView:
-    """The application; with the decision's note only for whom `notes` can decrypt it.
+    """The application; with assessment and the decision's note only for whom `confidential` decrypts them.
 
-    Raises NotFound, and Purged once it was.
+    Raises NotFound, Purged once it was, and DecryptionFailed.
     """
     row = await session.get(Application, application_id)
     if row is None:
         raise applications.unknown(application_id)
     applications.check_kept(row)
-    documents = select(Document).where(Document.application_id == row.id).order_by(Document.id)
+    of_application = select(Document).where(Document.application_id == row.id).order_by(Document.id)
+    documents = (await session.scalars(of_application)).all()
     runs = select(Run).where(Run.application_id == row.id).order_by(Run.id)
     decision = await session.scalar(decisions.standing_decision(row.id))
+    assessment = await assessments.of(session, row.id) if confidential else None
     return ApplicationView.model_validate(
         {
             **{name: getattr(row, name) for name in ("id", "status", "version", "created_at", "updated_at")},
-            "documents": (await session.scalars(documents)).all(),
+            "missing_kinds": applications.missing_kinds(documents),
+            "documents": documents,
             "runs": (await session.scalars(runs)).all(),
-            "decision": decision and _detail(decision, notes),
+            "decision": decision and _detail(decision, confidential),
+            "assessment": assessment and confidential and _assessed(confidential, assessment, documents),
         }
     )
 
@@ -191,6 +215,19 @@ async def document(
 def decision(row: Decision) -> DecisionView:
     """The decision without its note."""
     return DecisionView.model_validate(row)
+
+
+def _assessed(keyring: Keyring, row: Assessment, documents: Sequence[Document]) -> AssessmentView:
+    read = {document.id for document in documents if document.status is DocumentStatus.VERIFIED}
+    return AssessmentView(
+        fields=assessments.assessed_fields(keyring, row),
+        checks=row.checks,
+        recommendation=row.recommendation,
+        missing=row.missing,
+        documents=row.documents,
+        outdated=set(row.documents) != read,
+        made_at=row.made_at,
+    )
 
 
 def _detail(row: Decision, notes: Keyring | None) -> DecisionDetail:

@@ -33,6 +33,8 @@ class Upload:
     application_id: str
     kind: str
     event: ObjectEvent
+    requires: tuple[str, ...] = ()
+    """The kinds of documents that its application needs, by the routes it came on."""
     heard_from: str = "sns"
     """Who told us, for the audit trail."""
 
@@ -46,6 +48,7 @@ class Upload:
             "id": str(self.document_id),
             "application_id": self.application_id,
             "kind": self.kind,
+            "requires": self.requires,
             "bucket": self.event.bucket,
             "key": self.event.key,
             "object_version": self.version,
@@ -146,7 +149,7 @@ async def unheard_of(session: AsyncSession, bucket: str, events: Sequence[Object
 _received = (
     insert_many(
         Document,
-        *("id", "application_id", "kind", "bucket", "key", "object_version"),
+        *("id", "application_id", "kind", "requires", "bucket", "key", "object_version"),
         *("version_id", "etag", "sequencer", "stored_at", "size"),
     )
     .on_conflict_do_nothing()

@@ -9,21 +9,26 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
+import jinja2
 from prefect import Task, flow
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed, Failed
 
 from app import applications, handovers
-from app.encryption import Keyring
 from app.errors import ObjectStoreUnavailable
+from app.mail import own_templates
 from app.models import Document, DocumentStatus
-from app.object_store import Link, ObjectMissing, ObjectStore, StoredObject
-from flows import reader, run_report, underwriting_tool
+from app.object_store import ObjectMissing, ObjectStore, StoredObject
+from flows import assessing, document_emails, handover, reader, run_report
+from flows.assessing import Assessed
 from flows.context import PATIENT, Context, discreet, opened, step, transient
+from flows.engines.choice import Engines, chosen
+from flows.engines.cloud import EngineRefused, EngineUnavailable
+from flows.extraction.checks import Policy
 from flows.reader import Reader, Reading, ReadingCrashedError, Refusal
+from flows.reading_steps import read_by_any
 from flows.underwriting_tool import UnderwritingToolRefused
 
 _LOOKS_FOR_A_MISSING_OBJECT = 3
@@ -33,9 +38,12 @@ _MISSING = Refusal(DocumentStatus.REJECTED, "The file is no longer where it was 
 _REPLACED = Refusal(
     DocumentStatus.REJECTED,
     "Another file was uploaded in its place before it was read; the newer one counts.",
+    ask_again=False,
 )
 _CRASHED = Refusal(
-    DocumentStatus.UNREADABLE, "The document could not be read automatically; a person will look at it."
+    DocumentStatus.UNREADABLE,
+    "The document could not be read automatically; a person will look at it.",
+    ask_again=False,
 )
 
 
@@ -48,46 +56,64 @@ _CRASHED = Refusal(
 async def document_verification(document_id: uuid.UUID) -> State[None]:
     """Read one uploaded document."""
     with discreet():
-        async with opened() as context, reader.started() as reading_process:
-            document = await begin(context, document_id)
-            if document.status is DocumentStatus.SUPERSEDED:
-                return Completed(
-                    name="Superseded", message="A newer upload of the same file is read instead."
-                )
-            return await _verify(context, document, reading_process)
+        async with opened() as context:
+            engines = chosen(context.settings.reader)
+            templates = own_templates.load(context.settings.mail)
+            async with reader.started(next(iter(engines))) as reading_process:
+                document = await begin(context, document_id)
+                if document.status is DocumentStatus.SUPERSEDED:
+                    return Completed(
+                        name="Superseded", message="A newer upload of the same file is read instead."
+                    )
+                return await _verify(context, document, engines, reading_process, templates)
 
 
-async def _verify(context: Context, document: Document, reading_process: Reader) -> State[None]:
+async def _verify(
+    context: Context,
+    document: Document,
+    engines: Engines,
+    reading_process: Reader,
+    templates: jinja2.Environment,
+) -> State[None]:
     try:
-        result = await _obtain_and_read(context, document, reading_process)
-    except ReadingCrashedError as error:
-        await record_refusal(context, document.id, _CRASHED)
-        return Failed(message=f"{error} The application is in review.")
+        result = await _obtain_and_read(context, document, engines, reading_process)
+    except (ReadingCrashedError, EngineUnavailable, EngineRefused) as error:
+        assessed = await record_refusal(context, document, _CRASHED)
+        return Failed(message=f"{error} {_whereabouts(assessed)}")
     if isinstance(result, Refusal):
-        await record_refusal(context, document.id, result)
+        assessed = await record_refusal(context, document, result)
         state: State[None] = Completed(name=result.status.capitalize(), message=result.reason)
     else:
-        await record_reading(context, document.id, result)
-        state = Completed(
-            message=f"Read {len(result.fields)} fields; recommendation: {result.recommendation}."
-        )
-    await report(result)
+        assessed = await record_reading(context, document, result)
+        recommended = assessed.assessment.recommendation
+        state = Completed(message=f"Read {len(result.fields)} fields; recommendation: {recommended}.")
+    await report(result, assessed)
+    # First, for its trouble only delays the underwriting tool, whose trouble would end the run.
+    untold = await document_emails.tell(context, templates, document)
     if context.settings.underwriting.url is not None:
         try:
-            await hand_over(context, document, result)
+            await hand_over(context, document, result, assessed)
         except UnderwritingToolRefused as error:
             await record_handover_refused(context, document, error.extensions["status"])
-            return Failed(name="NotHandedOver", message=f"{error.detail} The application is in review.")
-    return state
+            return Failed(name="NotHandedOver", message=f"{error.detail} {_whereabouts(assessed)}")
+    return state if untold is None else untold.state(state.message or "")
 
 
-async def _obtain_and_read(context: Context, document: Document, process: Reader) -> Reading | Refusal:
+def _whereabouts(assessed: Assessed) -> str:
+    if assessed.complete:
+        return "The application is in review."
+    return "Its application waits for other documents."
+
+
+async def _obtain_and_read(
+    context: Context, document: Document, engines: Engines, process: Reader
+) -> Reading | Refusal:
     try:
         stored = await fetch(context, document)
     except ObjectMissing:
         return _MISSING
     refusal = mismatch(document, stored, context.settings.s3.upload_max_bytes)
-    return refusal or await read(process, stored.data)
+    return refusal or await read_by_any(engines, process, stored.data, Policy.of(context.settings.checks))
 
 
 @step(timeout=30, retry_delays=PATIENT)
@@ -140,84 +166,33 @@ def mismatch(document: Document, stored: StoredObject, limit: int) -> Refusal | 
     return None
 
 
-@step(timeout=reader.TIME_LIMIT_SECONDS + 10)
-async def read(process: Reader, data: bytes) -> Reading | Refusal:
-    """What is on the document, within a hard time limit."""
-    return await process.read(data)
+@step(timeout=30, retry_delays=PATIENT)
+async def record_reading(context: Context, document: Document, reading: Reading) -> Assessed:
+    """Keep what was read, assess the application anew and move it on."""
+    return await assessing.record_reading(context, document, reading)
 
 
 @step(timeout=30, retry_delays=PATIENT)
-async def record_reading(context: Context, document_id: uuid.UUID, reading: Reading) -> None:
-    """Keep what was read and move the application on."""
-    keyring = Keyring(context.settings.encryption.keys)
-    async with context.sessions.begin() as session:
-        await applications.record_extraction(
-            session,
-            keyring,
-            document_id,
-            fields=reading.fields,
-            checks=reading.checks,
-            recommendation=reading.recommendation,
-            engine=reading.engine,
-        )
-
-
-@step(timeout=30, retry_delays=PATIENT)
-async def record_refusal(context: Context, document_id: uuid.UUID, refusal: Refusal) -> None:
+async def record_refusal(context: Context, document: Document, refusal: Refusal) -> Assessed:
     """Keep why there is nothing to read; a person looks."""
-    async with context.sessions.begin() as session:
-        await applications.record_unreadable(
-            session, document_id, status=refusal.status, reason=refusal.reason
-        )
+    return await assessing.record_refusal(context, document, refusal)
 
 
 @step(timeout=60)
-async def report(result: Reading | Refusal) -> None:
+async def report(result: Reading | Refusal, assessed: Assessed) -> None:
     """Leave a report of the run in Prefect's UI."""
-    await run_report.publish(result)
+    await run_report.publish(result, assessed.assessment)
 
 
 @step(timeout=60, retry_delays=PATIENT)
-async def hand_over(context: Context, document: Document, result: Reading | Refusal) -> None:
+async def hand_over(
+    context: Context, document: Document, result: Reading | Refusal, assessed: Assessed
+) -> None:
     """Tell the underwriting tool, and keep that it was told.
 
     Raises UnderwritingToolRefused when telling it again cannot help.
     """
-    settings = context.settings.underwriting
-    # Made for this attempt: a link from an hour ago would show nothing.
-    picture = await ObjectStore(context.settings.s3).link(
-        document.bucket, document.key, document.version_id, seconds=settings.link_seconds
-    )
-    body = handover_message(document, result, picture, datetime.now(UTC))
-    await underwriting_tool.post(settings, f"document-{document.id}", body)
-    async with context.sessions.begin() as session:
-        await handovers.record_taken(session, document)
-
-
-def handover_message(
-    document: Document, result: Reading | Refusal, picture: Link | None, at: datetime
-) -> bytes:
-    """`document.read` with what was read, or `document.unreadable` with the reason."""
-    data: dict[str, Any] = {
-        "application_id": document.application_id,
-        "document_id": str(document.id),
-        "kind": document.kind,
-        "picture": picture and {"url": picture.url, "expires_at": picture.expires_at.isoformat()},
-    }
-    if isinstance(result, Refusal):
-        refused = {**data, "status": result.status, "reason": result.reason}
-        return underwriting_tool.message("document.unreadable", at, refused)
-    return underwriting_tool.message(
-        "document.read",
-        at,
-        {
-            **data,
-            "recommendation": result.recommendation,
-            "checks": result.checks,
-            "fields": result.fields,
-            "engine": result.engine,
-        },
-    )
+    await handover.hand_over(context, document, result, assessed)
 
 
 @step(timeout=30, retry_delays=PATIENT)

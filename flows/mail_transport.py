@@ -13,6 +13,7 @@ import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import formataddr
 from typing import Any
 
 import boto3
@@ -127,9 +128,11 @@ def _by_ses(settings: MailSettings, message: EmailMessage) -> None:
     client: Any = boto3.client(
         "sesv2", region_name=settings.ses_region, endpoint_url=settings.ses_endpoint_url, config=config
     )
+    sender = message["From"].addresses[0]
     try:
         client.send_email(
-            FromEmailAddress=str(message["From"]),
+            # It takes a name in other letters than ASCII's only as encoded words (RFC 2047).
+            FromEmailAddress=formataddr((sender.display_name, sender.addr_spec)),
             Destination={"ToAddresses": [_address(message, "To")]},
             Content={"Raw": {"Data": message.as_bytes(policy=SMTP)}},
         )

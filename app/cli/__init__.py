@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.cli import audit, aws, keys, purge, quarantine, reconcile, routes, runs, services
+from app.cli import audit, aws, keys, mail, purge, quarantine, reconcile, routes, runs, services
 from app.errors import SluiceError
 
 cli = typer.Typer(
@@ -21,6 +21,7 @@ cli.add_typer(runs.commands, name="runs")
 cli.add_typer(reconcile.commands)
 cli.add_typer(purge.commands)
 cli.add_typer(aws.commands, name="aws")
+cli.add_typer(mail.commands, name="mail")
 
 
 def main() -> None:

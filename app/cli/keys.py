@@ -85,6 +85,14 @@ def create_encryption_key(
     typer.echo(encryption.new_key(key_id))
 
 
+@commands.command("fingerprint")
+def create_fingerprint_key(
+    key_id: Annotated[str, typer.Argument(help="Names the key, such as 2026-11.")],
+) -> None:
+    """Print a new key for SLUICE_FINGERPRINT_KEYS. Put it first; keep the older ones to find duplicates."""
+    typer.echo(encryption.new_key(key_id))
+
+
 @commands.command("webhook")
 def create_webhook_secret() -> None:
     """Print a new Standard Webhooks secret, for SLUICE_DECISIONS_WEBHOOK_SECRETS."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from app.dev import specimens
 from app.dev.folder import shown
 from app.dev.loan_app import LoanApp, View
+from app.dev.mail import Mail
 from app.dev.stack import Stack
 from app.dev.timeline import Step, decided_at, follow, read_at, run_time, say, show, tell_decision
 from app.dev.underwriter import Handover, Ruling, by_checks
@@ -122,8 +124,11 @@ class Demo:
         return handovers[0].at if handovers else None
 
     def _emailed_at(self, _view: View) -> datetime | None:
-        mails = self._stack.mail.mails
+        mails = self._decision_mails()
         return mails[0].at if mails else None
+
+    def _decision_mails(self) -> list[Mail]:
+        return [mail for mail in self._stack.mail.mails if mail.tells_decision]
 
     async def _tell_flow_run(self, view: View) -> list[str]:
         return [f"to Prefect, as {self._stack.prefect_url}/runs/flow-run/{view['runs'][0]['flow_run_id']}"]
@@ -132,24 +137,19 @@ class Demo:
         """The fields and the checks, which only underwriters and operators may see."""
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
             answer = await client.get(
-                f"{self._stack.gateway_url}/v1/documents/{view['documents'][0]['id']}",
+                f"{self._stack.gateway_url}/v1/applications/{view['id']}",
                 headers={"authorization": f"Bearer {self._keys[Role.UNDERWRITER]}"},
             )
-        extraction = answer.raise_for_status().json()["extraction"]
-        found = extraction["fields"]
+        assessment = answer.raise_for_status().json()["assessment"]
+        found = assessment["fields"]
         lines = [
             f"{label:<8} {' '.join(found[name]['value'] for name in names if name in found)}"
             for label, names in _FIELDS.items()
         ]
-        checks = ", ".join(f"{check['check']}: {check['status']}" for check in extraction["checks"])
-        return [
-            f"from {self._picture.name} by {extraction['engine']['name']}",
-            *lines,
-            f"{'checks':<8} {checks}",
-        ]
+        return [f"from {self._picture.name}", *lines, f"{'checks':<8} {_told(assessment['checks'])}"]
 
     async def _tell_mail(self, _view: View) -> list[str]:
-        mail = self._stack.mail.mails[0]
+        mail = self._decision_mails()[0]
         return [f"“{mail.subject}”", shown(mail.path)]
 
     def _print_what_to_try(self, view: View) -> None:
@@ -186,3 +186,9 @@ class Demo:
 def _rule(handover: Handover) -> Ruling | None:
     """Approve what passed every check that counts, deny the rest; leave one for whoever watches."""
     return None if handover.application_id == OPEN_APPLICATION else by_checks(handover)
+
+
+def _told(checks: list[dict[str, Any]]) -> str:
+    """How many passed, and what became of the others."""
+    others = [f"{check['check']} {check['status']}" for check in checks if check["status"] != "pass"]
+    return ", ".join([f"{len(checks) - len(others)} passed", *others]).replace("_", " ")

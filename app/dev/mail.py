@@ -27,6 +27,11 @@ class Mail:
     def subject(self) -> str:
         return str(self.message["subject"] or "")
 
+    @property
+    def tells_decision(self) -> bool:
+        """Whether it is about a decision, and not about documents."""
+        return str(self.message["message-id"]).startswith("<decision-")
+
 
 class MailSink:
     """`mails` holds what has come, oldest first."""

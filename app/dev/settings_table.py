@@ -110,7 +110,7 @@ def _kind(name: str, field: FieldInfo) -> str:
         int: "number",
         float: "number",
     }
-    word = plain.get(annotation, "list or JSON")
+    word = plain.get(annotation, "list" if get_origin(annotation) is list else "list or JSON")
     if word == "number":
         return next((unit for suffix, unit in _UNITS.items() if name.endswith(suffix)), word)
     return word

@@ -275,6 +275,7 @@ class Stack:
             "SLUICE_MAIL_SMTP_HOST": "127.0.0.1",
             "SLUICE_MAIL_SMTP_PORT": str(self.mail.port),
             "SLUICE_ENCRYPTION_KEYS": encryption.new_key("development"),
+            "SLUICE_FINGERPRINT_KEYS": encryption.new_key("development"),
             "SLUICE_LOG_FORMAT": "json",
         }
 

@@ -62,11 +62,14 @@ Rule = Callable[[Handover], Ruling | None]
 
 
 def by_checks(handover: Handover) -> Ruling:
-    """Approve what passed every check that counts, deny the rest."""
+    """Approve what passed every check that counts, deny the rest.
+
+    That the same document came before does not count: whoever tries things out uploads it again and again.
+    """
     failed = [
         check["check"]
-        for check in handover.data.get("checks", [])
-        if check["required"] and check["status"] != "pass"
+        for check in handover.data["assessment"]["checks"]
+        if check["required"] and check["status"] != "pass" and not check["check"].startswith("same_")
     ]
     if handover.kind != "document.read" or failed:
         return Ruling("denied", reasons=["The document did not pass: " + ", ".join(failed or ["unreadable"])])

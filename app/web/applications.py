@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import applications, errors, status
 from app.models import ApplicationStatus, new_id
+from app.routing import KIND
 from app.status import ApplicationView
 from app.web import conditional
 from app.web.deps import ApplicationId, LoanAppCaller, Parts, StatusReader
@@ -24,6 +25,8 @@ _EXTENSIONS = {
     "image/webp": "webp",
     "image/tiff": "tiff",
     "image/heic": "heic",
+    "image/heif": "heic",
+    "image/avif": "avif",
     "application/pdf": "pdf",
 }
 
@@ -59,7 +62,7 @@ class UploadBody(BaseModel):
         json_schema_extra={"examples": [{"kind": "license-front", "content_type": "image/jpeg"}]},
     )
 
-    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", description="What the picture shows.")]
+    kind: Annotated[str, Field(pattern=rf"^{KIND}$", description="What the picture shows.")]
     content_type: str
 
 
@@ -137,7 +140,7 @@ async def read_status(
     if_none_match: conditional.IfNoneMatch = None,
     prefer: conditional.Prefer = None,
 ) -> Response:
-    """Its documents, runs and standing decision. Nothing that was read from a document is shown here, and
-    the decision's note only to underwriters and operators."""
+    """Its documents, runs and standing decision, and the kinds of documents that are missing. What was read
+    from all documents together, and the decision's note, are shown only to underwriters and operators."""
     watched = conditional.application(parts, application_id, caller)
     return await conditional.read(parts.watchers, watched, if_none_match=if_none_match, prefer=prefer)

@@ -31,15 +31,15 @@ Prefer = Annotated[
 
 
 def application(parts: Gateway, application_id: str, caller: Caller) -> Watched:
-    """An application as the caller may see it: with the decision's note for those whose business it is."""
-    notes = None if caller.role is Role.LOAN_APP else parts.keyring
+    """An application as the caller may see it: with what was read for those whose business it is."""
+    confidential = None if caller.role is Role.LOAN_APP else parts.keyring
 
     async def read() -> Snapshot:
         async with parts.sessions() as session:
-            view = await status.application(session, application_id, notes=notes)
+            view = await status.application(session, application_id, confidential=confidential)
         return Snapshot(view.version, view.model_dump_json().encode())
 
-    return Watched(f"application:{application_id}", read, confidential=notes is not None)
+    return Watched(f"application:{application_id}", read, confidential=confidential is not None)
 
 
 def run(parts: Gateway, run_id: uuid.UUID) -> Watched:

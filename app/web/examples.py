@@ -28,6 +28,26 @@ _EXTRACTION: dict[str, Any] = {
     "created_at": "2026-11-20T10:00:12.345678Z",
 }
 
+_ASSESSMENT: dict[str, Any] = {
+    "fields": {
+        "LAST_NAME": {
+            "value": "SPECIMEN",
+            "confidence": 100.0,
+            "source": "barcode",
+            "agreeing": ["ocr"],
+            "alternatives": [],
+        }
+    },
+    "checks": [
+        {"check": "same_person", "status": "pass", "severity": "review", "detail": "", "required": True}
+    ],
+    "recommendation": "accept",
+    "missing": [],
+    "documents": [_DOCUMENT_ID],
+    "outdated": False,
+    "made_at": "2026-11-20T10:00:12.345678Z",
+}
+
 _RUN: dict[str, Any] = {
     "id": _RUN_ID,
     "route": "document-verification",
@@ -92,12 +112,14 @@ BY_MODEL: dict[str, Any] = {
     "ApplicationView": {
         "id": "A-1001",
         "status": "in_review",
+        "missing_kinds": [],
         "version": 7,
         "created_at": _AT,
         "updated_at": "2026-11-20T10:00:12.345678Z",
         "documents": [_DOCUMENT],
         "runs": [{**_RUN, "state": "COMPLETED", "state_name": "Completed", "ended_at": _AT}],
         "decision": None,
+        "assessment": _ASSESSMENT,
     },
     "DocumentDetail": {**_DOCUMENT, "extraction": _EXTRACTION, "handover_refusal": None},
     "RunView": _RUN,

@@ -29,9 +29,13 @@ class FieldReading(_Body):
     confidence: Annotated[float, Field(ge=0, le=100)]
     """How sure the engine is of the letters; it says nothing about whether the card is genuine."""
     source: Literal["barcode", "ocr", "mrz", "cloud"]
+    repaired: bool = False
+    """Characters were changed so that check digits are right: to be looked at."""
 
 
 class FieldResult(FieldReading):
+    agreeing: list[Literal["barcode", "ocr", "mrz", "cloud"]] = []
+    """Other sources that say the same."""
     alternatives: list[FieldReading] = []
     """Readings that say something else."""
 
@@ -41,7 +45,8 @@ class CheckResult(_Body):
 
     check: str
     status: Literal["pass", "fail", "warn", "not_run"]
-    severity: Literal["review", "reject"]
+    severity: Literal["advise", "review", "reject"]
+    """What a failure leads to; one that advises changes no recommendation."""
     detail: str
     required: bool
 
@@ -53,6 +58,20 @@ class Picture(_Body):
     expires_at: datetime
 
 
+class AssessmentResult(_Body):
+    """What all documents of the application say together, this one included."""
+
+    complete: bool
+    """Whether every document is there that the application needs, and none is left to read."""
+    missing: list[str]
+    """Required kinds of which there is no picture."""
+    recommendation: Literal["accept", "review", "reject"]
+    """Advice, from the checks alone. Nothing is decided by it."""
+    checks: list[CheckResult]
+    fields: dict[str, FieldResult]
+    """By AWS Textract AnalyzeID's names. What was not read is absent."""
+
+
 class DocumentOfApplication(_Body):
     application_id: str
     document_id: uuid.UUID
@@ -60,11 +79,12 @@ class DocumentOfApplication(_Body):
     """The word of the upload for what the picture shows."""
     picture: Picture | None
     """None when the object is no longer in the bucket."""
+    assessment: AssessmentResult
 
 
 class ReadData(DocumentOfApplication):
     recommendation: Literal["accept", "review", "reject"]
-    """Advice, from the checks alone. Nothing is decided by it."""
+    """Of this document alone. The assessment's counts."""
     checks: list[CheckResult]
     fields: dict[str, FieldResult]
     """By AWS Textract AnalyzeID's names. What was not read is absent."""
@@ -83,6 +103,22 @@ _PICTURE: dict[str, Any] = {
     "expires_at": "2026-11-20T10:15:12.345678+00:00",
 }
 
+_ASSESSMENT: dict[str, Any] = {
+    "complete": False,
+    "missing": ["license-back"],
+    "recommendation": "review",
+    "checks": [
+        {
+            "check": "required_kinds",
+            "status": "not_run",
+            "severity": "review",
+            "detail": "Missing: license-back.",
+            "required": True,
+        }
+    ],
+    "fields": {"LAST_NAME": {"value": "SPECIMEN", "confidence": 98.7, "source": "ocr"}},
+}
+
 _READ: dict[str, Any] = {
     "type": "document.read",
     "timestamp": "2026-11-20T10:00:12.345678+00:00",
@@ -91,6 +127,7 @@ _READ: dict[str, Any] = {
         "document_id": "01980000-0000-7000-8000-000000000001",
         "kind": "license-front",
         "picture": _PICTURE,
+        "assessment": _ASSESSMENT,
         "recommendation": "review",
         "checks": [
             {"check": "expired", "status": "pass", "severity": "reject", "detail": "", "required": True},
@@ -123,6 +160,7 @@ _UNREADABLE: dict[str, Any] = {
         "document_id": "01980000-0000-7000-8000-000000000001",
         "kind": "license-front",
         "picture": _PICTURE,
+        "assessment": _ASSESSMENT,
         "status": "unreadable",
         "reason": "The picture is too blurred to read; hold the camera still and take it again.",
     },

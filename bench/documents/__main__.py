@@ -57,18 +57,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a few people, and nothing is written")
     parser.add_argument("--misses", type=Path, help="write every wrong field to this file")
-    parser.add_argument("--processes", type=int, default=_PROCESSES, help="each on a core of its own")
+    parser.add_argument("--processes", type=int, default=_PROCESSES, help="each has one thread")
     return parser.parse_args()
 
 
 def _taken(seeds: range, today: date, processes: int) -> Iterator[Shot]:
     """Every shot of these people; one person at a time is drawn and read by one process."""
     context = multiprocessing.get_context("spawn")
-    cores: multiprocessing.Queue[int] = context.Queue()
-    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
-    for place in range(processes):
-        cores.put(available[place % len(available)])
-    with ProcessPoolExecutor(processes, context, prepare, (cores,)) as pool:
+    with ProcessPoolExecutor(processes, context, prepare) as pool:
         futures = [pool.submit(shots, seed, today, tuple(DEGRADATIONS)) for seed in seeds]
         for done, future in enumerate(as_completed(futures), start=1):
             sys.stderr.write(f"\r{done} of {len(seeds)} people")

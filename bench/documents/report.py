@@ -73,25 +73,14 @@ def documented(text: str) -> str:
 
 
 def misses(documents: Iterable[Scored]) -> str:
-    """A line for every wrong field, with what it takes to draw it again; tabs between."""
-    lines = ["kind\tseed\tway\tlayout\tfield\texpected\tgot\tconfidence"]
-    lines += [
-        "\t".join(
-            (
-                one.kind,
-                str(one.seed),
-                one.degradation,
-                one.layout,
-                wrong.field,
-                repr(wrong.expected),
-                repr(wrong.got),
-                f"{wrong.confidence:.0f}",
-            )
-        )
-        for one in sorted(documents, key=lambda one: (one.kind, one.seed, one.degradation))
-        for wrong in one.wrong
-    ]
-    return "\n".join(lines) + "\n"
+    """A line for every wrong value, with what it takes to draw it again and every way that gave it."""
+    ways: dict[tuple[str, ...], list[str]] = {}
+    for one in sorted(documents, key=lambda one: (one.kind, one.layout, one.seed)):
+        for wrong in one.wrong:
+            key = (one.kind, str(one.seed), one.layout, wrong.field, repr(wrong.expected), repr(wrong.got))
+            ways.setdefault(key, []).append(f"{one.degradation} ({wrong.confidence:.0f})")
+    lines = ["\t".join((*key, ", ".join(found))) for key, found in ways.items()]
+    return "\n".join(("kind\tseed\tlayout\tfield\texpected\tgot\tways (confidence)", *lines)) + "\n"
 
 
 def unflagged(forgeries: Iterable[Scored]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from app.dev import specimen_mrz, specimen_passports, specimens
+from app.dev import specimen_passports, specimens
 from app.dev.specimen_layouts import layout_of
 from app.document_checks import CheckName
 from bench.documents.shots import BACK, CARD_BACK, FRONT, PASSPORT, Shot
@@ -117,7 +117,7 @@ def _travel_document(shot: Shot, today: date) -> Scored:
     truth = (
         specimen_passports.truth(holder)
         if shot.subject == PASSPORT
-        else specimen_passports.truth_of_zone(holder, specimen_mrz.td1(holder.traveller))
+        else specimen_passports.truth_of_td1_back(holder)
     )
     registered = Registered(f"{holder.given} {holder.person.last}", holder.person.born)
     assessment = _assessed([(kind, shot)], (kind,), registered, today)

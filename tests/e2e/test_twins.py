@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from app.db import Sessions
 from app.dev import specimens
+from app.dev.mail import Mail
 from app.dev.underwriter import Ruling
 from app.models import Decision, Email, EmailStatus, Notification, Run
 from tests.e2e.conftest import Driver, all_runs_ended, deliveries_about, in_review, until
@@ -56,7 +57,7 @@ async def test_a_denial_is_explained_to_the_applicant_once(driver: Driver, pictu
     )
     assert [run["state"] for run in view["runs"]] == ["COMPLETED", "COMPLETED"]
 
-    [mail] = [mail for mail in driver.stack.mail.mails if address in mail.recipients]
+    [mail] = decision_mails(driver, address)
     body = mail.message.get_body(("plain",))
     assert body is not None
     assert "Income could not be verified" in body.get_content()
@@ -75,7 +76,7 @@ async def test_a_denial_is_explained_to_the_applicant_once(driver: Driver, pictu
         return bool((await driver.operator.get(url)).json()["state_type"] == "COMPLETED")
 
     await until(completed)
-    assert len([mail for mail in driver.stack.mail.mails if address in mail.recipients]) == 1
+    assert len(decision_mails(driver, address)) == 1
     after = await driver.status_when("DENIED-1", lambda _: True)
     assert after["version"] == view["version"]
     async with driver.sessions() as session:
@@ -83,6 +84,11 @@ async def test_a_denial_is_explained_to_the_applicant_once(driver: Driver, pictu
             select(Email.status).join(Decision).where(Decision.application_id == "DENIED-1")
         )
         assert list(emails) == [EmailStatus.SENT]
+
+
+def decision_mails(driver: Driver, address: str) -> list[Mail]:
+    mails = driver.stack.mail.mails
+    return [mail for mail in mails if address in mail.recipients and mail.tells_decision]
 
 
 def _bomb() -> bytes:
@@ -110,7 +116,7 @@ def _truncated() -> bytes:
 async def test_what_cannot_be_read_still_reaches_a_person(
     driver: Driver, application_id: str, content: bytes
 ) -> None:
-    await driver.register(application_id)
+    address = await driver.register(application_id)
     await driver.loan_app.upload(application_id, content)
     view = await driver.status_when(application_id, lambda view: in_review(view) and all_runs_ended(view))
 
@@ -119,6 +125,8 @@ async def test_what_cannot_be_read_still_reaches_a_person(
     assert document["reason"].endswith(".")
     assert len(document["reason"].split()) >= 5
     assert view["runs"][0]["state"] == "COMPLETED"
+    [mail] = [mail for mail in driver.stack.mail.mails if address in mail.recipients]
+    assert mail.subject == f"Please upload a document again for your loan application {application_id}"
 
 
 async def test_an_object_that_is_gone_still_reaches_a_person(driver: Driver, picture: bytes) -> None:

@@ -32,5 +32,6 @@ def test_the_demo_tells_every_step_and_ends_well(tmp_path: Path) -> None:
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     told = re.findall(rf"^ +\d+\.\d s  ({'|'.join(STEPS)})\b", outcome.stdout, re.MULTILINE)
     assert told == STEPS
-    [mail] = (tmp_path / ".sluice" / "mail").iterdir()
-    assert f".sluice/mail/{mail.name}" in outcome.stdout
+    received, approved = sorted((tmp_path / ".sluice" / "mail").iterdir())
+    assert "we-have-received-your-documents" in received.name
+    assert f".sluice/mail/{approved.name}" in outcome.stdout

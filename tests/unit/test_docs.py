@@ -29,7 +29,8 @@ from app.settings import EncryptionSettings, Settings
 from app.web.applications import RegisterBody, UploadBody
 from app.web.decisions import DecisionBody
 from flows import email, mail_transport, underwriting_tool
-from flows.extraction.checks import Check
+from flows.engines import cloud
+from flows.extraction.checks import Check, CheckName, Policy
 from flows.extraction.fields import FieldName
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ BODIES: dict[str, dict[str, type[BaseModel]]] = {
     "POST": {"/v1/applications/*/uploads": UploadBody, "/v1/applications/*/decisions": DecisionBody},
 }
 
-FLOW_MODULES = {module.__name__ for module in (email, mail_transport, underwriting_tool)}
+FLOW_MODULES = {module.__name__ for module in (email, mail_transport, underwriting_tool, cloud)}
 
 
 def documents() -> list[Path]:
@@ -205,6 +206,19 @@ def test_every_field_and_member_of_a_check_is_documented() -> None:
     assert sorted({field for field in fields if field.isupper()}) == sorted(FieldName)
     for member in Check.model_fields:
         assert f"`{member}`" in section("documents.md", "## The result")
+
+
+def test_every_check_is_documented_with_what_follows_from_it() -> None:
+    policy, advice = Policy(), {"advise": "advice"}
+    in_the_code = {
+        name: (
+            "yes" if name in policy.required else "no",
+            advice.get(policy.severity(name), policy.severity(name)),
+        )
+        for name in CheckName
+    }
+    documented = {words(row[0])[0]: (row[3], row[4]) for row in rows(section("documents.md", "### Checks"))}
+    assert documented == in_the_code
 
 
 def test_the_calls_of_the_guide_are_ones_the_gateway_takes() -> None:

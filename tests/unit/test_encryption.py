@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from app import errors
-from app.encryption import Keyring, new_key
+from app.encryption import DigestKeys, Keyring, new_key
 
 FIRST, SECOND = SecretStr(new_key("2025")), SecretStr(new_key("2026"))
 KEYRING = Keyring([FIRST])
@@ -87,6 +87,28 @@ def test_bad_keys_stop_the_start_without_being_shown(keys: list[str], reason: st
     with pytest.raises(errors.Misconfigured, match=reason) as raised:
         Keyring([SecretStr(key) for key in keys])
     assert SHORT not in raised.value.detail
+
+
+def test_a_value_is_known_again_under_every_key_that_is_kept() -> None:
+    before = DigestKeys([FIRST]).digests(b"1990-02-28", "person")
+    rotated = DigestKeys([SECOND, FIRST])
+    after = rotated.digests(b"1990-02-28", "person")
+    assert rotated.newest == next(iter(after)) == "2026"
+    assert after["2025"] == before["2025"] != after["2026"]
+    assert {len(digest) for digest in after.values()} == {32}
+
+
+def test_digests_differ_by_value_and_context() -> None:
+    keys = DigestKeys([FIRST])
+    digests = [keys.digests(*one)["2025"] for one in ((b"a", "file"), (b"b", "file"), (b"a", "person"))]
+    assert len(set(digests)) == 3
+
+
+def test_keys_for_digests_are_checked_too() -> None:
+    with pytest.raises(errors.Misconfigured, match="SLUICE_FINGERPRINT_KEYS"):
+        DigestKeys([])
+    with pytest.raises(errors.Misconfigured, match="fingerprint key a holds 16 bytes"):
+        DigestKeys([SecretStr("a:" + SHORT)])
 
 
 def test_a_key_needs_a_usable_id() -> None:

@@ -23,6 +23,8 @@ APPLICATION_IDS = st.from_regex(rf"\A{routing.APPLICATION_ID}\Z")
 
 LOAN_ROUTES = routing.shipped()
 
+UPLOADS = "a/{application_id}/{kind}/{file}"
+
 S3_ROUTE = """
 [[route]]
 name = "scans"
@@ -175,6 +177,11 @@ def test_a_captured_brace_is_not_filled_again(captured: str) -> None:
         ("priority = -1", "priority"),
         ("priority = 2_147_483_648", "priority"),
         ('tags = "one"', "tags"),
+        ('requires = ["front"]', '"requires" needs a key with {application_id} and {kind}'),
+        ('requires = ["front"]\nkey = "a/{application_id}/{file}"', '"requires" needs a key'),
+        (f'requires = ["front"]\nkey = "{UPLOADS}"\nevent = "ObjectRemoved:*"', '"requires" needs a key'),
+        (f'requires = ["Front side"]\nkey = "{UPLOADS}"', "1 to 32 lower-case letters"),
+        (f'requires = ["front", "front"]\nkey = "{UPLOADS}"', "names a kind twice"),
     ],
 )
 def test_a_route_that_cannot_work_is_refused_with_file_line_route_and_reason(lines: str, reason: str) -> None:
@@ -184,7 +191,17 @@ def test_a_route_that_cannot_work_is_refused_with_file_line_route_and_reason(lin
     assert reason in caught.value.detail
 
 
-@pytest.mark.parametrize("line", ['key = "a"', 'bucket = "b"', 'event = "*"', f'topic = "{TOPIC}"'])
+def test_a_route_says_in_order_which_kinds_an_application_needs() -> None:
+    routes = routing.load(S3_ROUTE + f'key = "{UPLOADS}"\nrequires = ["front", "back"]', "routes.toml")
+    [match] = matched(routes, "a/A-1/front/1.jpg")
+    assert match.route.requires == ("front", "back")
+    # The shipped route needs none: whatever arrives goes to review once it is read.
+    assert [route.requires for route in LOAN_ROUTES.all] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    "line", ['key = "a"', 'bucket = "b"', 'event = "*"', 'requires = ["front"]', f'topic = "{TOPIC}"']
+)
 def test_a_decision_route_cannot_be_narrowed_by_what_decisions_do_not_have(line: str) -> None:
     with pytest.raises(Misconfigured, match='means nothing to a route with source "decision"'):
         routing.load(S3_ROUTE.replace('"s3"', '"decision"') + line, "routes.toml")

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from app.models import DocumentStatus
 from flows import run_report
+from flows.extraction.assessment import Assessment
+from flows.extraction.checks import Check, CheckName, Recommendation, Severity, Status
+from flows.extraction.fields import Field, FieldName, Source
 from flows.reader import Reading, Refusal
 
+FIELDS = {FieldName.LAST_NAME: Field(value="QUIMBY", confidence=99, source=Source.OCR)}
 READING = Reading(
-    fields={"LAST_NAME": {"value": "QUIMBY", "confidence": 99.0, "source": "ocr", "alternatives": []}},
-    checks=[
-        {"check": "expired", "status": "pass", "severity": "reject", "detail": "", "required": True},
-        {
-            "check": "complete",
-            "status": "warn",
-            "severity": "review",
-            "detail": "Hard to read: A | B.",
-            "required": True,
-        },
-    ],
+    kind="license-front",
+    fields={name: field.model_dump(mode="json") for name, field in FIELDS.items()},
+    checks=[],
     recommendation="review",
     engine={
         "name": "rapidocr",
         "versions": {"rapidocr": "3.10.1"},
         "seconds": {"intake": 0.1, "text": 1.234, "total": 1.5},
     },
+    sha256="00" * 32,
+    image_hashes=(),
+)
+ASSESSMENT = Assessment(
+    fields=FIELDS,
+    checks=(
+        Check(check=CheckName.EXPIRED, status=Status.PASS, severity=Severity.REJECT, required=True),
+        Check(check=CheckName.COMPLETE, status=Status.WARN, detail="Hard to read: A | B."),
+    ),
+    recommendation=Recommendation.REVIEW,
 )
 
 
 def test_the_report_shows_checks_engine_and_times() -> None:
-    lines = run_report.markdown(READING).splitlines()
+    lines = run_report.markdown(READING, ASSESSMENT).splitlines()
     assert lines[0] == "# Recommendation: review"
     assert "| expired | pass | reject | yes |  |" in lines
     assert "| rapidocr | 3.10.1 |" in lines
@@ -36,14 +42,17 @@ def test_the_report_shows_checks_engine_and_times() -> None:
 
 
 def test_a_bar_in_a_detail_does_not_break_the_table() -> None:
-    assert "| complete | warn | review | yes | Hard to read: A \\| B. |" in run_report.markdown(READING)
+    row = "| complete | warn | review |  | Hard to read: A \\| B. |"
+    assert row in run_report.markdown(READING, ASSESSMENT)
 
 
 def test_the_report_holds_no_value_of_the_document() -> None:
-    assert "QUIMBY" not in run_report.markdown(READING) + run_report.summary(READING)
+    said = run_report.markdown(READING, ASSESSMENT) + run_report.summary(READING, ASSESSMENT)
+    assert "QUIMBY" not in said
 
 
 def test_a_document_that_was_not_read_is_reported_with_its_reason() -> None:
     refusal = Refusal(DocumentStatus.UNREADABLE, "The photo is too blurred to read.")
-    assert run_report.markdown(refusal) == "# The document is unreadable\n\nThe photo is too blurred to read.\n"
-    assert run_report.summary(refusal) == "The document is unreadable."
+    lines = run_report.markdown(refusal, ASSESSMENT).splitlines()
+    assert lines[:3] == ["# The document is unreadable", "", "The photo is too blurred to read."]
+    assert run_report.summary(refusal, ASSESSMENT) == "The document is unreadable."

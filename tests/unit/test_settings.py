@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from app.document_checks import CheckName
 from app.settings import Settings
 
 
@@ -30,6 +32,25 @@ def test_the_environment_goes_before_a_file(folder: Path, monkeypatch: pytest.Mo
     (folder / "sluice_s3_bucket").write_text("of-the-file")
     monkeypatch.setenv("SLUICE_S3_BUCKET", "of-the-environment")
     assert Settings().s3.bucket == "of-the-environment"
+
+
+def test_a_policy_names_checks_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_CHECKS_REJECT", "expired, same_file")
+    monkeypatch.setenv("SLUICE_CHECKS_ADVISE", "[]")
+    checks = Settings().checks
+    assert (checks.reject, checks.advise) == ([CheckName.EXPIRED, CheckName.SAME_FILE], [])
+
+    monkeypatch.setenv("SLUICE_CHECKS_REJECT", "expierd")
+    with pytest.raises(ValidationError, match=r"'expired', 'under_age'"):
+        Settings()
+
+
+def test_a_check_that_only_advises_can_neither_reject_nor_be_required(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLUICE_CHECKS_ADVISE", "sharpness,under_age")
+    with pytest.raises(ValidationError, match="under_age cannot only advise"):
+        Settings()
 
 
 def test_an_empty_file_is_as_good_as_none(folder: Path) -> None:

@@ -8,10 +8,15 @@ import json
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select
 
+from app import applications, assessments, routing
 from app.db import Sessions
-from app.models import Application
+from app.encryption import Keyring
+from app.models import Application, Document
+from app.routing import Routes
+from app.settings import Settings
 from tests.web.conftest import Headers, Notify, s3_event
 
 APPLICANT = {"name": "Ada Specimen", "email": "ada@example.com", "date_of_birth": "1990-02-03"}
@@ -69,6 +74,32 @@ async def test_the_upload_form_is_limited_in_size_and_type(
     assert {"key": form["key"]} in conditions
 
 
+@pytest.mark.parametrize(
+    ("content_type", "extension"),
+    [
+        ("image/png", "png"),
+        ("image/heic", "heic"),
+        ("image/heif", "heic"),
+        ("image/webp", "webp"),
+        ("image/avif", "avif"),
+        ("image/tiff", "tiff"),
+        ("application/pdf", "pdf"),
+    ],
+)
+async def test_there_is_a_form_for_every_kind_of_file_that_is_read(
+    client: httpx.AsyncClient, loan_app: Headers, content_type: str, extension: str
+) -> None:
+    await _register(client, loan_app)
+    answer = await client.post(
+        "/v1/applications/A-1/uploads",
+        json={"kind": "license-front", "content_type": content_type},
+        headers=loan_app,
+    )
+    assert answer.status_code == 201
+    assert answer.json()["fields"]["Content-Type"] == content_type
+    assert answer.json()["key"].endswith(f".{extension}")
+
+
 async def test_a_content_type_that_is_not_accepted_is_refused(
     client: httpx.AsyncClient, loan_app: Headers
 ) -> None:
@@ -109,6 +140,74 @@ async def test_the_status_shows_documents_and_runs_but_not_the_applicant(
     assert [run["state"] for run in status["runs"]] == ["ACCEPTED"]
     assert status["decision"] is None
     assert "Ada" not in answer.text
+
+
+async def test_the_status_says_which_kinds_are_missing(
+    app: FastAPI, client: httpx.AsyncClient, loan_app: Headers, notify: Notify, sessions: Sessions
+) -> None:
+    [uploads, *others] = routing.shipped().all
+    strict = uploads.model_copy(update={"requires": ("license-front", "license-back")})
+    app.state.gateway.routes = Routes((strict, *others))
+    await notify(s3_event("applications/A-1/license-front/front.jpg"))
+    answer = await client.get("/v1/applications/A-1", headers=loan_app)
+    status = answer.json()
+    assert (status["status"], status["missing_kinds"]) == ("verifying", ["license-back"])
+
+    # Its run ends without a result; what is still missing is told all the same.
+    async with sessions.begin() as session:
+        document_id = await session.scalar(select(Document.id))
+        assert document_id is not None
+        await applications.verification_failed(session, document_id, "A person will look at it.")
+    news = {**loan_app, "If-None-Match": answer.headers["ETag"], "Prefer": "wait=10"}
+    waiting = (await client.get("/v1/applications/A-1", headers=news)).json()
+    assert (waiting["status"], waiting["missing_kinds"]) == ("awaiting_document", ["license-back"])
+
+    await notify(s3_event("applications/A-1/license-back/back.jpg", sequencer="0B"))
+    whole = (await client.get("/v1/applications/A-1", headers=loan_app)).json()
+    assert (whole["status"], whole["missing_kinds"]) == ("verifying", [])
+
+
+@pytest.fixture
+async def assessed(in_review: None, sessions: Sessions, settings: Settings) -> None:
+    """The application in review has an assessment."""
+    async with sessions.begin() as session:
+        document_id = await session.scalar(select(Document.id))
+        assert document_id is not None
+        await assessments.store(
+            session,
+            Keyring(settings.encryption.keys),
+            "A-1",
+            fields={"FIRST_NAME": {"value": "ADA"}},
+            checks=[{"check": "expired", "status": "pass"}],
+            recommendation="review",
+            missing=["license-back"],
+            documents=[document_id],
+        )
+
+
+async def test_the_assessment_is_shown_to_underwriters_and_operators_only(
+    client: httpx.AsyncClient, assessed: None, loan_app: Headers, underwriter: Headers, operator: Headers
+) -> None:
+    for reader in (underwriter, operator):
+        status = (await client.get("/v1/applications/A-1", headers=reader)).json()
+        assert status["assessment"]["fields"] == {"FIRST_NAME": {"value": "ADA"}}
+        assert status["assessment"]["checks"] == [{"check": "expired", "status": "pass"}]
+        assert status["assessment"]["recommendation"] == "review"
+        assert status["assessment"]["missing"] == ["license-back"]
+        assert status["assessment"]["documents"] == [document["id"] for document in status["documents"]]
+        assert status["assessment"]["outdated"] is False
+    seen_by_loan_app = await client.get("/v1/applications/A-1", headers=loan_app)
+    assert seen_by_loan_app.json()["assessment"] is None
+    assert "ADA" not in seen_by_loan_app.text
+
+
+async def test_an_assessment_of_what_was_replaced_since_says_so(
+    client: httpx.AsyncClient, assessed: None, notify: Notify, underwriter: Headers
+) -> None:
+    await notify(s3_event("applications/A-1/license-front/front.jpg", etag="0" * 32, sequencer="0B"))
+    status = (await client.get("/v1/applications/A-1", headers=underwriter)).json()
+    assert [document["status"] for document in status["documents"]] == ["superseded", "received"]
+    assert status["assessment"]["outdated"] is True
 
 
 async def test_an_unchanged_status_is_304(client: httpx.AsyncClient, loan_app: Headers) -> None:

@@ -13,23 +13,37 @@ import boto3
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
+from pydantic import SecretStr
 from sqlalchemy import func, insert, select, update
 from typer.testing import CliRunner, Result
 
-from app import applications, audit, decisions, envelopes, erasure, notifications, retention, runs
+from app import (
+    applications,
+    assessments,
+    audit,
+    decisions,
+    envelopes,
+    erasure,
+    fingerprints,
+    notifications,
+    retention,
+    runs,
+)
 from app.cli import cli
 from app.db import Sessions
 from app.dev import specimens
 from app.dev.sns_signing import Signer
-from app.encryption import Keyring
+from app.encryption import DigestKeys, Keyring, new_key
 from app.errors import Conflict, NotFound, ObjectStoreUnavailable, Purged
 from app.models import (
     Application,
+    Assessment,
     AuditEntry,
     Decision,
     Document,
     Email,
     EmailStatus,
+    Fingerprint,
     LeavingObject,
     Notification,
     Run,
@@ -58,6 +72,7 @@ ADDRESS = "198.51.100.77"
 REASON = "The income on the statement of Quimby Mills differs from the one stated."
 NOTE = "Called the employer of Quimby Mills."
 EMAIL = "jane.quimby@example.net"
+DIGEST_KEYS = DigestKeys([SecretStr(new_key("test"))])
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +164,16 @@ def apply(
             await applications.record_extraction(
                 session, keyring, document_id, fields=fields, checks=[], recommendation="review", engine={}
             )
+            await assessments.store(
+                *(session, keyring, name),
+                fields=fields,
+                checks=[],
+                recommendation="review",
+                missing=[],
+                documents=[document_id],
+            )
+            prints = fingerprints.of_person(DIGEST_KEYS, TRUTH["DOCUMENT_NUMBER"], TRUTH["DATE_OF_BIRTH"])
+            await fingerprints.record(session, DIGEST_KEYS, document_id, prints)
         if decided:
             body = {"outcome": "denied", "reasons": [REASON], "decided_by": "underwriter-17", "note": NOTE}
             assert (await decide(body, url=f"{url}/decisions")).status_code == 202
@@ -158,6 +183,9 @@ def apply(
                 ).one()
                 await decisions.apply(session, decision.id)
                 session.add(Email(decision_id=decision.id, template="denied", status=EmailStatus.SENT))
+                session.add(
+                    Email(document_id=document_id, template="documents_received", status=EmailStatus.DUE)
+                )
         async with sessions.begin() as session:
             await session.execute(
                 update(Run)
@@ -200,6 +228,8 @@ async def assert_nothing_is_left(sessions: Sessions, settings: Settings, s3: S3C
         assert await count(sessions, model, model.application_id == of.id) == 0
     async with sessions() as session:
         assert (await session.get_one(Application, of.id)).applicant is None
+    assert await count(sessions, Assessment, Assessment.application_id == of.id) == 0
+    assert await count(sessions, Fingerprint, Fingerprint.document_id == of.document_id) == 0
     assert not [one for one in versions(s3) if one["Key"] == of.key]
 
 
@@ -216,10 +246,12 @@ async def test_an_old_application_goes_with_all_that_was_personal(
     assert await purge(sessions, store) == {
         "pictures": 1,
         "extractions": 1,
+        "fingerprints": 1,
+        "assessments": 1,
         "applications": 1,
         "documents": 1,
         "decisions": 1,
-        "emails": 1,
+        "emails": 2,
         "runs": 2,
         "notifications": 1,
         "objects": 1,
@@ -239,7 +271,15 @@ async def test_the_trail_says_what_was_removed_and_by_whom(
     await purge(sessions, store, Cutoffs(applications=CUTOFF, notifications=CUTOFF))
     [entry] = await entries(sessions, "application.purged")
     assert (entry.actor, entry.subject) == ("retention", "application:A-1")
-    assert entry.detail == {"documents": 1, "extractions": 1, "decisions": 1, "emails": 1, "runs": 2}
+    assert entry.detail == {
+        "documents": 1,
+        "extractions": 1,
+        "fingerprints": 1,
+        "assessments": 1,
+        "decisions": 1,
+        "emails": 2,
+        "runs": 2,
+    }
     [deleted] = await entries(sessions, "document.picture_deleted")
     assert deleted.subject == f"document:{old.document_id}"
     [dropped] = await entries(sessions, "notifications.purged")
@@ -304,6 +344,8 @@ async def test_pictures_go_before_their_applications(
     assert await purge(sessions, store, Cutoffs(documents=CUTOFF)) == {
         "pictures": 1,
         "extractions": 1,
+        "fingerprints": 1,
+        "assessments": 1,
         "objects": 1,
     }
     assert versions(s3) == []
@@ -311,6 +353,7 @@ async def test_pictures_go_before_their_applications(
     assert (kept.status_code, kept.json()["decision"]["reasons"]) == (200, [REASON])
     [document] = kept.json()["documents"]
     assert document["purged_at"] is not None
+    assert (seen.json()["assessment"]["recommendation"], kept.json()["assessment"]) == ("review", None)
     read = await client.get(f"/v1/documents/{old.document_id}", headers=underwriter)
     assert (read.status_code, read.json()["extraction"]) == (200, None)
     # S3 may tell of one upload in two messages, of which one waited somewhere.
@@ -474,6 +517,8 @@ async def test_one_application_goes_at_once(
         "applications": 1,
         "documents": 1,
         "extractions": 1,
+        "fingerprints": 1,
+        "assessments": 1,
         "runs": 1,
         "notifications": 1,
         "objects": 1,

@@ -46,6 +46,8 @@ class ServesPrefect(Protocol):
 
     async def redeploy(self, deployment: str, **more: Any) -> None: ...
 
+    async def post(self, path: str, body: Any) -> Any: ...
+
 
 @pytest.fixture(scope="session")
 def s3_url() -> Iterator[str]:
@@ -89,23 +91,25 @@ def keyring(settings: Settings) -> Keyring:
 
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where Prefect would keep results and logs on the worker's disk."""
+    """Where Prefect would keep results on the worker's disk, and where the worker's log is."""
     return tmp_path_factory.mktemp("prefect-home")
 
 
 @pytest.fixture(scope="session")
 async def flow_process(prefect_server: ServesPrefect, prefect_home: Path) -> AsyncIterator[Process]:
     """See flow_process.py. It knows Prefect and nothing else; each run brings its own settings."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(Path(__file__).with_name("flow_process.py"))),
-        stdin=PIPE,
-        stdout=PIPE,
-        env={
-            "PATH": os.environ["PATH"],
-            "PREFECT_HOME": str(prefect_home),
-            "PREFECT_API_URL": prefect_server.api_url,
-        },
-    )
+    with (prefect_home / "worker.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(Path(__file__).with_name("flow_process.py"))),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=log,
+            env={
+                "PATH": os.environ["PATH"],
+                "PREFECT_HOME": str(prefect_home),
+                "PREFECT_API_URL": prefect_server.api_url,
+            },
+        )
     yield process
     process.kill()
     await process.communicate()
@@ -179,9 +183,14 @@ def upload(sessions: Sessions, settings: Settings, keyring: Keyring) -> Upload:
     s3.create_bucket(Bucket=BUCKET)
 
     async def upload(
-        data: bytes, *, stored: bool = True, content_type: str = "image/jpeg", **announced: Any
+        data: bytes,
+        *,
+        kind: str = "license-front",
+        stored: bool = True,
+        content_type: str = "image/jpeg",
+        **announced: Any,
     ) -> Document:
-        key = "applications/A-17/license-front/card.jpg"
+        key = f"applications/A-17/{kind}/card.jpg"
         put = s3.put_object(Bucket=BUCKET, Key=key, Body=data, ContentType=content_type)
         etag = put["ETag"].strip('"')
         if not stored:
@@ -198,7 +207,7 @@ def upload(sessions: Sessions, settings: Settings, keyring: Keyring) -> Upload:
         }
         async with sessions.begin() as session:
             await applications.register(session, keyring, "A-17", APPLICANT)
-            new = uploads.Upload(new_id(), "A-17", "license-front", ObjectEvent(**{**event, **announced}))
+            new = uploads.Upload(new_id(), "A-17", kind, ObjectEvent(**{**event, **announced}))
             assert await uploads.receive(session, [new]) == {new.document_id}
             return await session.get_one(Document, new.document_id)
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email import message_from_string, policy
 from email.message import EmailMessage
 
 import boto3
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ses.models import ses_backends
 
+from app.applications import Applicant
 from app.dev.mail import MailSink
 from app.dev.process import free_port
 from app.errors import SluiceError
+from app.mail.rendering import Mail
 from app.settings import MailSettings
-from flows import mail_transport
+from flows import email, mail_transport
 from flows.mail_transport import MailRefused, MailUnavailable, MailUnconfirmed
 
 RECIPIENT = "jane.quimby@example.net"
@@ -125,6 +131,27 @@ async def test_ses_takes_an_email_from_a_verified_sender_only(
     client = boto3.client("sesv2", region_name="us-east-1", endpoint_url=ses.ses_endpoint_url)
     await asyncio.to_thread(client.create_email_identity, EmailIdentity="loans@example.com")
     await mail_transport.deliver(ses, message)
+
+
+async def test_ses_is_given_both_forms_and_names_of_any_alphabet(ses: MailSettings) -> None:
+    ses = ses.model_copy(update={"sender": "Crédit Łódź <loans@example.com>"})
+    client = boto3.client("sesv2", region_name="us-east-1", endpoint_url=ses.ses_endpoint_url)
+    await asyncio.to_thread(client.create_email_identity, EmailIdentity="loans@example.com")
+    mail = Mail("About A-17", "Dear Zoë,\n", "<p>Dear Zoë,</p>\n")
+    jane = Applicant(name="Zoë Łukasiewicz 李", email="zoe@example.net")
+    await mail_transport.deliver(
+        ses, email.compose(ses, mail, jane, reference="decision-1", now=datetime.now(UTC))
+    )
+
+    taken = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages[-1]
+    assert "zoe@example.net" in taken.destinations
+    assert taken.source.isascii()
+    message = message_from_string(taken.raw_data, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert message["From"].addresses[0].display_name == "Crédit Łódź"
+    assert message["To"].addresses[0].display_name == "Zoë Łukasiewicz 李"
+    forms = {part.get_content_type(): part.get_content().strip() for part in message.iter_parts()}
+    assert forms == {"text/plain": "Dear Zoë,", "text/html": "<p>Dear Zoë,</p>"}
 
 
 async def test_ses_unreachable_took_nothing(ses: MailSettings, message: EmailMessage) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import applications, decisions, routing
 from app.applications import Applicant
@@ -99,15 +100,14 @@ async def test_a_decision_moves_the_application_and_tells_the_applicant_once(
     decision = await decide(outcome)
     first, second = await run_flow(FLOW, decision.id), await run_flow(FLOW, decision.id)
 
-    assert (first.type, first.message) == ("COMPLETED", "Applied, and the applicant told.")
-    assert (second.type, second.message) == (
-        "COMPLETED",
-        "Applied, and the applicant told, by an earlier run.",
-    )
+    assert first == ("COMPLETED", "Completed", "The decision is applied. The applicant was told.")
+    assert second.type == "COMPLETED"
+    assert second.message == "The decision is applied. The applicant was told by an earlier run."
     assert await status(sessions) is status_after
     [mail] = mailbox.mails
     assert mail.recipients == (APPLICANT.email,)
     assert mail.subject == subject
+    assert [part.get_content_type() for part in mail.message.iter_parts()] == ["text/plain", "text/html"]
     assert await emails(sessions) == [EmailStatus.SENT]
     assert await actions(sessions) == [f"application.{status_after}", "email.sent"]
 
@@ -134,7 +134,7 @@ async def test_an_email_that_was_refused_may_be_sent_by_a_replay(
     assert (state.type, state.name) == ("FAILED", "EmailNotSent")
     assert "nowhere" not in str(state.message)
     assert await status(sessions) is ApplicationStatus.APPROVED
-    assert await emails(sessions) == []
+    assert await emails(sessions) == [EmailStatus.DUE]
 
     async with sessions.begin() as session:
         await applications.register(session, keyring, "A-17", APPLICANT)
@@ -165,6 +165,48 @@ async def test_without_an_applicant_nobody_is_told_and_that_is_kept_once(
     assert await status(sessions) is ApplicationStatus.DENIED
     assert mailbox.mails == []
     assert await actions(sessions) == ["application.denied", "email.no_applicant"]
+
+
+async def test_a_row_of_the_release_before_this_one_is_known(
+    run_flow: RunFlow, decide: Decide, sessions: Sessions, mailbox: MailSink
+) -> None:
+    """It claims by inserting, and names nothing but the decision."""
+    decision = await decide(DecisionOutcome.APPROVED)
+    values = f"gen_random_uuid(), '{decision.id}', 'approved', 'sent'"
+    async with sessions.begin() as session:
+        await session.execute(
+            text(f"INSERT INTO emails (id, decision_id, template, status) VALUES ({values})")  # noqa: S608
+        )
+    state = await run_flow(FLOW, decision.id)
+    assert state.type == "COMPLETED"
+    assert mailbox.mails == []
+
+
+async def test_a_day_is_named_until_which_more_information_may_come(
+    run_flow: RunFlow, decide: Decide, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_MAIL_ANSWER_DAYS", "30")
+    decision = await decide(DecisionOutcome.MORE_INFORMATION_NEEDED)
+    await run_flow(FLOW, decision.id)
+    [mail] = mailbox.mails
+    body = mail.message.get_body(("plain",))
+    assert body is not None
+    last_day = datetime.now(UTC) + timedelta(days=30)
+    assert f"We need to receive it by {last_day:%B} {last_day.day}, {last_day.year}." in body.get_content()
+
+
+async def test_a_template_that_cannot_work_fails_the_run_before_anything_is_done(
+    run_flow: RunFlow, decide: Decide, sessions: Sessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = await decide(DecisionOutcome.APPROVED)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "approved.txt").write_text("{{ nmae }}")
+    monkeypatch.setenv("SLUICE_MAIL_TEMPLATES_DIR", str(own))
+    state = await run_flow(FLOW, decision.id)
+    assert state.type == "FAILED"
+    assert "approved.txt, line 1: 'nmae' is undefined" in str(state.message)
+    assert await status(sessions) is ApplicationStatus.IN_REVIEW
 
 
 async def test_an_unknown_decision_fails_the_run_and_says_so(run_flow: RunFlow) -> None:
