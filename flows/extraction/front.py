@@ -129,6 +129,16 @@ def _like_a_number(span: Span) -> bool:
     )
 
 
+def _glued_discriminator(page: Page) -> Reading:
+    """A discriminator run together with its label 5, on a card whose other labels are numbers too."""
+    if not any(span.label is Label.BORN and span.line.text.startswith("3") for span in page.spans):
+        return {}
+    found = [span for span in page.free if re.fullmatch(r"5(?=(?:[A-Z/]*\d){5})[A-Z0-9/]{8,}", span.text)]
+    if len(found) != 1:
+        return {}
+    return {FieldName.DOCUMENT_DISCRIMINATOR: field(found[0].text[1:], found[0], BY_SHAPE)}
+
+
 _MEANING: dict[Label, tuple[FieldName, Callable[[str], str]]] = {
     Label.DISCRIMINATOR: (FieldName.DOCUMENT_DISCRIMINATOR, normalise.words),
     Label.CLASS: (FieldName.CLASS, normalise.words),
@@ -148,6 +158,7 @@ def _described(page: Page) -> Reading:
             value = meaning(claim.span.text)
             if value and value not in {"NONE", "UNAVL"}:
                 reading.setdefault(name, field(value, claim.span, claim.belief))
+    reading |= _glued_discriminator(page) if FieldName.DOCUMENT_DISCRIMINATOR not in reading else {}
     tall = [span for span in page.free if re.fullmatch(r"[3-8] ?['\u2019].*\d.*", span.text)]
     if FieldName.HEIGHT not in reading and len(tall) == 1 and (height := normalise.height(tall[0].text)):
         reading[FieldName.HEIGHT] = field(height, tall[0], BY_SHAPE)

@@ -35,7 +35,7 @@ _OPEN = NAMES | {
     *(Label.CLASS, Label.ENDORSEMENTS, Label.RESTRICTIONS),
 }
 """Labels whose values may run on into what stands beside them."""
-_UNMISTAKABLE = re.compile(r"(?:LN|FN|MN|DOB|DDN|EXP|EXPIRES|ISS|ISSUED|DLN|HGT|WGT|EYES|SEXE?|RSTR)\b")
+_UNMISTAKABLE = re.compile(r"(?:LN|FN|MN|DOB|DDN|EXP|EXPIRES|ISS|ISSUED|DLN|DD|HGT|WGT|EYES|SEXE?|RSTR)\b")
 _GLUED = {
     Label.NUMBER: (r"[A-Z]{1,3}\d[\d -]{4}", r"[A-Z]{1,3}(?=(?:\d[A-Z]*){5})[A-Z0-9]{6,}$"),
     Label.CLASS: (r"[A-Z](?![A-Z])",),
@@ -79,6 +79,8 @@ def _by_word(upper: str, at: int, label: Label, pattern: re.Pattern[str], *, fir
     match = pattern.match(upper, at)
     if match is None or _glued_to_letters(upper, at, match.end(), label):
         return None
+    if label is Label.DISCRIMINATOR and re.match(r"(?!5)\d+[A-Z]", match[0]):
+        return None  # 65DD875776 is a discriminator itself
     end = _value_end(upper, label, match.end())
     if end is None or (label is Label.NUMBER and not first and end == match.end()):
         return None  # a title ends in ID or LICENSE and labels nothing

@@ -40,7 +40,7 @@ _NUMBERED = tuple(label for label in Label if label.value[0].isdigit())
 _MISREAD = {
     Label.LAST: "[1IL|]",
     Label.NAME: r"1\s?[.,&/-]\s?2",
-    Label.NUMBER: "4[DO0]",
+    Label.NUMBER: "4[ADO0]",
     Label.ENDORSEMENTS: "[9GOQ]A",
     Label.ADDRESS: "[8B&]",
 }
@@ -52,7 +52,6 @@ GLUED_TO_NUMBER = {
     **{label: VALUES[label] for label in (Label.BORN, Label.SEX, Label.EYES, Label.HAIR)},
     Label.HEIGHT: rf"(?!\d{{3}}$)(?:{VALUES[Label.HEIGHT]})",
     **dict.fromkeys((Label.CLASS, Label.ENDORSEMENTS, Label.RESTRICTIONS), _SHORT_CODE),
-    Label.DISCRIMINATOR: r"(?=(?:[A-Z/]*\d){5})[A-Z0-9/]{8,}",
 }
 """Values to the end of the line that need no space behind the bare number of their label."""
 

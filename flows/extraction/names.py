@@ -99,8 +99,7 @@ def _beside(page: Page, family: Span, *, comma: bool) -> Span | None:
 
 
 def _by_place(page: Page, last: _Part | None, given: _Part | None) -> tuple[_Part | None, _Part | None]:
-    """Names whose labels were not read: the family name stands above the given names, and those above the
-    address."""
+    """Names of which a label was not read: the family name stands above the given names."""
     if last and (below := _next_name(page, last.span, down=True)):
         page.take(below)
         return last, _Part(below.spaced, below, BY_SHAPE)
@@ -108,10 +107,13 @@ def _by_place(page: Page, last: _Part | None, given: _Part | None) -> tuple[_Par
         page.take(above)
         return _Part(above.spaced, above, BY_SHAPE), given
     street = page.first(Label.ADDRESS)
-    if last or given or not street:
-        return last, given
-    if not (lower := _next_name(page, street.span)):
-        return _flush(page, street.span)
+    return (last, given) if last or given or not street else _above(page, street.span)
+
+
+def _above(page: Page, street: Span) -> tuple[_Part | None, _Part | None]:
+    """Names without any label, on the one or two lines above the address."""
+    if not (lower := _next_name(page, street)):
+        return _flush(page, street)
     page.take(lower)
     upper = _next_name(page, lower)
     if upper and "," in lower.text.strip(" ,") and not _of_a_kind(upper, lower):

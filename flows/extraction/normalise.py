@@ -88,8 +88,8 @@ def street_words(text: str) -> str:
 
 
 def street(text: str) -> str:
-    """An address line with the spaces that must be there: after the house number and after an ordinal, before a unit's number, and
-    before the street types that end few other words."""
+    """An address line with the spaces that must be there: after the house number, after an ordinal, before a
+    unit's number, and before the street types that end few other words."""
     text = re.sub(r"^(\d+)([A-Z]{3,})", r"\1 \2", words(text))
     text = re.sub(r"(\d(?:ST|ND|RD|TH))(ST|AVE|BLVD|DR|RD|LN|CT|PL|WAY)\b", r"\1 \2", text)
     text = re.sub(r"\b(APT|UNIT|STE|SUITE|LOT)(\d)", r"\1 \2", text)
