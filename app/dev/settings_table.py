@@ -1,4 +1,4 @@
-"""`make docs`: brings the tables of docs/settings.md up to app/settings.py.
+"""`make docs`: brings the tables of docs/settings.md up to app/settings.
 
 Which variables there are, their types and their defaults come from the code. What a setting means to whoever
 sets it, and the word for an unset one, stay as they were written; a new setting begins with its docstring.

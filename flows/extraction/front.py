@@ -29,6 +29,9 @@ _LOOKALIKE = 0.78
 """Belief in a number with a letter among digits that it resembles, or that the card prints in two ways."""
 
 
+_LOOKALIKES = re.compile(r"(?<=\d)[OISBZ](?=\d)|^O(?=\d)")
+
+
 def read_front(lines: list[Line]) -> Reading:
     """Understand the lines of a page that stands upright, give or take some skew. Fields that are not
     there, or not understood, are left out."""
@@ -100,8 +103,7 @@ def _number(page: Page) -> Reading:
             return {}
     value, span, belief = found[0]
     differs = any(other != value for other, _, _ in found)
-    lookalike = re.search(r"(?<=\d)[OISBZ](?=\d)", value)
-    if differs or lookalike:
+    if differs or _LOOKALIKES.search(value):
         belief = min(belief, _LOOKALIKE)
     return {FieldName.DOCUMENT_NUMBER: field(value, span, belief)}
 
@@ -156,8 +158,10 @@ def _described(page: Page) -> Reading:
     for label, (name, meaning) in _MEANING.items():
         for claim in sorted(page.claims.get(label, []), key=lambda claim: -claim.belief):
             value = meaning(claim.span.text)
+            doubt = label is Label.DISCRIMINATOR and _LOOKALIKES.search(value)
             if value and value not in {"NONE", "UNAVL"}:
-                reading.setdefault(name, field(value, claim.span, claim.belief))
+                belief = min(claim.belief, _LOOKALIKE) if doubt else claim.belief
+                reading.setdefault(name, field(value, claim.span, belief))
     reading |= _glued_discriminator(page) if FieldName.DOCUMENT_DISCRIMINATOR not in reading else {}
     tall = [span for span in page.free if re.fullmatch(r"[3-8] ?['\u2019].*\d.*", span.text)]
     if FieldName.HEIGHT not in reading and len(tall) == 1 and (height := normalise.height(tall[0].text)):

@@ -38,7 +38,7 @@ _OPEN = NAMES | {
 _UNMISTAKABLE = re.compile(r"(?:LN|FN|MN|DOB|DDN|EXP|EXPIRES|ISS|ISSUED|DLN|DD|HGT|WGT|EYES|SEXE?|RSTR)\b")
 _GLUED = {
     Label.NUMBER: (r"[A-Z]{1,3}\d[\d -]{4}", r"[A-Z]{1,3}(?=(?:\d[A-Z]*){5})[A-Z0-9]{6,}$"),
-    Label.CLASS: (r"[A-Z](?![A-Z])",),
+    Label.CLASS: (r"[A-Z]M?(?![A-Z])",),
     **{label: (VALUES[label],) for label in (*DATES, Label.SEX, Label.EYES, Label.HAIR)},
 }
 """Values that leave no doubt when no space parts them from their label's letters."""

@@ -93,6 +93,7 @@ def street(text: str) -> str:
     text = re.sub(r"^(\d+)([A-Z]{3,})", r"\1 \2", words(text))
     text = re.sub(r"(\d(?:ST|ND|RD|TH))(ST|AVE|BLVD|DR|RD|LN|CT|PL|WAY)\b", r"\1 \2", text)
     text = re.sub(r"\b(APT|UNIT|STE|SUITE|LOT)(\d)", r"\1 \2", text)
+    text = re.sub(r"([A-Z]{3,})(APT|UNIT)(?= ?[A-Z0-9]{1,4}$)", r"\1 \2", text)
     return re.sub(r"([A-Z]{3,})(AVE|BLVD)(?= (?:APT|UNIT|STE|SUITE|#)|$)", r"\1 \2", text)
 
 
