@@ -93,15 +93,8 @@ def _cut_segment(text: str, upper: str, start: int, end: int, *, numbers: bool) 
     return [*pieces, *_free(text, part, at, end)]
 
 
-_SHAPE_LIKE = re.compile(
-    "|".join(
-        rf"(?:{pattern})(?![^\s,])"
-        for pattern in (
-            *(VALUES[label] for label in (Label.HEIGHT, Label.EYES, Label.SEX)),
-            r"\d{2,3} ?(?:LBS?|KG)",
-        )
-    )
-)
+_ROW = (VALUES[Label.HEIGHT], VALUES[Label.EYES], VALUES[Label.SEX], r"\d{2,3} ?(?:LBS?|KG)")
+_SHAPE_LIKE = re.compile("|".join(rf"(?!\d{{3}}\b(?! ?[CILK]))(?:{pattern})(?![^\s,])" for pattern in _ROW))
 
 
 def _free(text: str, upper: str, start: int, end: int) -> Iterator[Piece]:

@@ -78,13 +78,12 @@ def parse(lines: Sequence[str]) -> Mrz:
     return replace(_understood(rows, layout), corrected=corrected, repaired=repaired)
 
 
-def find(lines: Sequence[Line], *, quarter_turns: int = 0) -> Mrz | None:
-    """The zone among the lines recognised on a page that stands upright once it is turned counter-clockwise
-    by `quarter_turns`; None when there is none, or too little of it.
+def find(lines: Sequence[Line]) -> Mrz | None:
+    """The zone among the lines recognised on an upright page; None when there is none, or too little of it.
 
     Rows may lie in several lines, have lost or gained fillers, and hold what recognition makes of fillers.
     """
-    rows = mrz_rows.rows(lines, quarter_turns=quarter_turns)
+    rows = mrz_rows.rows(lines)
     best: Mrz | None = None
     for layout in LAYOUTS:
         for first in range(len(rows) - layout.rows + 1):
@@ -94,14 +93,6 @@ def find(lines: Sequence[Line], *, quarter_turns: int = 0) -> Mrz | None:
                 continue
             best = replace(found, confidence=min(row.confidence for row in window))
     return best
-
-
-def quarter_turns(lines: Sequence[Line]) -> int | None:
-    """By how many quarter turns counter-clockwise a page must be turned for its zone to be read, judged by
-    lines that were read any way round; None when no turn shows one."""
-    found = [(turns, find(lines, quarter_turns=turns)) for turns in range(4)]
-    scored = [(_score(zone), -turns) for turns, zone in found if zone is not None]
-    return -max(scored)[1] if scored else None
 
 
 def looks_like_one(lines: Sequence[Line]) -> bool:

@@ -55,13 +55,13 @@ def bears_fillers(text: str) -> bool:
     return sum(character in _FILLERS or character in _TURNED for character in text) >= _MANY_FILLERS
 
 
-def rows(lines: Sequence[Line], *, quarter_turns: int = 0) -> list[Row]:
+def rows(lines: Sequence[Line]) -> list[Row]:
     """The lines that may be a zone's rows, from top to bottom; pieces on one level are one row."""
     if not any(likely(line.text) for line in lines):
         return []
     found: list[list[Placed]] = []
     pieces = [line for line in lines if likely(line.text) or _possible(line.text)]
-    for piece in placed(pieces, quarter_turns=quarter_turns):
+    for piece in placed(pieces):
         level = next((row for row in found if _on_one_level(row[0], piece)), None)
         if level is None:
             found.append([piece])

@@ -33,15 +33,14 @@ class Placed:
         return (self.top + self.bottom) / 2
 
 
-def placed(lines: Iterable[Line], *, quarter_turns: int = 0) -> list[Placed]:
-    """The lines from top to bottom, on a page first turned counter-clockwise by quarters, then levelled."""
+def placed(lines: Iterable[Line]) -> list[Placed]:
+    """The lines from top to bottom, on a page that is levelled first."""
     lines = list(lines)
-    turned = [line.corners @ _rotation(np.pi / 2 * quarter_turns) for line in lines]
-    slopes = [_slope(corners) for corners, line in zip(turned, lines, strict=True) if len(line.text) >= _LONG]
+    slopes = [_slope(line.corners) for line in lines if len(line.text) >= _LONG]
     skew = float(np.median(slopes)) if slopes else 0.0
     # Lines that still stand are a page turned by quarters, which is not ours to judge.
     level = _rotation(skew if abs(skew) < np.pi / 4 else 0.0)
-    found = [_placed(line, corners @ level) for line, corners in zip(lines, turned, strict=True)]
+    found = [_placed(line, line.corners @ level) for line in lines]
     return sorted(found, key=lambda place: (place.middle, place.left))
 
 
@@ -63,7 +62,7 @@ def _rotation(radians: float) -> NDArray[np.float64]:
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
-def _slope(corners: NDArray[np.float64]) -> float:
+def _slope(corners: NDArray[np.floating]) -> float:
     """The slope of a line's longer edge in radians, from -π/2 to π/2."""
     edge = max((corners[1] - corners[0], corners[2] - corners[1]), key=lambda side: float(np.hypot(*side)))
     if edge[0] < 0:

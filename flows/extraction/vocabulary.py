@@ -135,7 +135,7 @@ WORDS: dict[Label, tuple[str, ...]] = {
                     "STREET ADDRESS", "HOME ADDRESS", "ADRESSE"),
     Label.CLASS: ("CLASS", "CLS", "CL", r"C1(?=\s?[A-Z]\b)", "C[1I](?=:)", "LICEN[SC]E CLASS",
                   "CLASSIFICATION", "CLASSE(?![A-Z])", "CATEG", "CATEGORIE", "VEHICLE CLASS", "VEH CLASS"),
-    Label.ENDORSEMENTS: ("END", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "ENDO", "MENTIONS"),
+    Label.ENDORSEMENTS: ("END", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "MENTIONS"),
     Label.RESTRICTIONS: ("REST", "RESTR", "RSTR", "RESTRICTIONS?", "RES", "RESTS", "RSTRS", "RESTRICT",
                          "COND", "CONDITIONS?"),
     Label.SEX: ("SEX", "GENDER", "SEXE", "GEN"),

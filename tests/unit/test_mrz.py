@@ -290,20 +290,9 @@ def test_a_row_in_two_lines() -> None:
     assert zone.rows[0] == TD3[0]
 
 
-@pytest.mark.parametrize("turns", range(4))
-def test_a_turned_page_is_known(turns: int) -> None:
-    quarter = np.array([(0, -1), (1, 0)], dtype=np.float32)
-    turn = np.linalg.matrix_power(quarter, turns)
-    lines = [Line(line.text, 95.0, line.corners @ turn) for line in recognised(*TD3)]
-    wanted = (4 - turns) % 4
-    assert mrz.quarter_turns(lines) == wanted
-    assert mrz.find(lines, quarter_turns=wanted) is not None
-
-
 def test_a_page_without_a_zone() -> None:
     lines = recognised("DRIVER LICENSE", "DLN A1234567", "ISS 01/02/2020 EXP 01/02/2028", "1 MAIN ST")
     assert mrz.find(lines) is None
-    assert mrz.quarter_turns(lines) is None
     assert not mrz.looks_like_one(lines)
     assert mrz.find([]) is None
 
