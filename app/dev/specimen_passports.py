@@ -96,15 +96,16 @@ def holder(seed: int, today: date) -> Holder:
 
 def truth(somebody: Holder) -> dict[str, str]:
     """What a perfect reader finds on the data page, names as the visual zone spells them."""
-    return {
+    found = {
         **truth_of_zone(somebody, mrz.td3(somebody.traveller)),
         "FIRST_NAME": somebody.person.first,
-        **({"MIDDLE_NAME": somebody.person.middle} if somebody.person.middle else {}),
+        "MIDDLE_NAME": somebody.person.middle,
         "LAST_NAME": somebody.person.last,
         "DATE_OF_ISSUE": somebody.person.issued.isoformat(),
         "PLACE_OF_BIRTH": somebody.place_of_birth,
         "ID_TYPE": "PASSPORT",
     }
+    return {name: value for name, value in found.items() if value}
 
 
 def truth_of_zone(somebody: Holder, lines: Sequence[str]) -> dict[str, str]:

@@ -52,7 +52,8 @@ def read_address(page: Page) -> Reading:
         FieldName.STATE_IN_ADDRESS: found.state,
         FieldName.ZIP_CODE_IN_ADDRESS: found.code,
     }
-    reading = {name: field(value, found.span, found.belief) for name, value in values.items() if value}
+    belief = min(found.belief, found.span.sureness)
+    reading = {name: field(value, found.span, belief) for name, value in values.items() if value}
     if found.street:
         reading[FieldName.ADDRESS] = field(normalise.street(found.street), found.span, found.belief)
         page.claim(Label.ADDRESS, found.span, found.belief)
@@ -143,7 +144,7 @@ def _street(page: Page, city: Span) -> Reading:
         text = _without_label(page, lines[0], city, text)
     upper = " ".join(text.upper().split())
     house = _HOUSE_NUMBER.sub(lambda digits: digits[0].replace("O", "0"), normalise.street_words(upper))
-    belief = BESIDE if house == upper else _REPAIRED
+    belief = min(BESIDE if house == upper else _REPAIRED, *(line.sureness for line in lines))
     if _SECOND_LINE.match(folded(text)):
         belief = BY_SHAPE
     return {FieldName.ADDRESS: field(normalise.street(house), lines[0], belief)}

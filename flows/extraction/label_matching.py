@@ -79,14 +79,23 @@ def _by_word(upper: str, at: int, label: Label, pattern: re.Pattern[str], *, fir
     match = pattern.match(upper, at)
     if match is None or _glued_to_letters(upper, at, match.end(), label):
         return None
-    if label is Label.DISCRIMINATOR and re.match(r"(?!5)\d+[A-Z]", match[0]):
-        return None  # 65DD875776 is a discriminator itself
+    if not _numbered_rightly(label, match[0], first=first):
+        return None
     end = _value_end(upper, label, match.end())
     if end is None or (label is Label.NUMBER and not first and end == match.end()):
         return None  # a title ends in ID or LICENSE and labels nothing
     if label is Label.NAME and (own := _numbered_name(match[0])):
         label = own
     return Match(label, at, match.end(), end)
+
+
+def _numbered_rightly(label: Label, printed: str, *, first: bool) -> bool:
+    """Whether the number printed before a word, if any, may belong to it. Issuers err (15 HGT); but behind
+    other text another's number is part of that (APT 4 HGT), and glued to a short word it is all one code
+    (65DD875776)."""
+    if not printed[0].isdigit() or is_number_of(label, printed):
+        return True
+    return first and not (label in {Label.DISCRIMINATOR, Label.NUMBER} and re.match(r"\d+[A-Z]", printed))
 
 
 def _numbered_name(printed: str) -> Label | None:

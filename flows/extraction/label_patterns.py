@@ -39,7 +39,7 @@ BY_WORD_INSIDE = {
 _NUMBERED = tuple(label for label in Label if label.value[0].isdigit())
 _MISREAD = {
     Label.LAST: "[1IL|]",
-    Label.NAME: r"1\s?[.,&/-]\s?2",
+    Label.NAME: r"(?:1\s?[.,&/-]{1,2}\s?2|12(?=\s+[A-Z][A-Z' -]{2,},))",
     Label.NUMBER: "4[ADO0]",
     Label.ENDORSEMENTS: "[9GOQ]A",
     Label.ADDRESS: "[8B&]",

@@ -15,8 +15,9 @@ _ONE_LINE, _IN_ORDER = 0.85, 0.9
 """Belief in a family name set off by a comma, and in two lines of which one label stands before both."""
 _REPAIRED = 0.78
 """Belief in a name with a digit read for the letter it resembles."""
-
-
+_SPECK = 0.85
+"""Belief in a name with an accent, which may be a speck, or that begins with a letter alone, which may be
+what is left of a label."""
 _NAMES_ON_TWO_LINES = 2
 _GLUED_BELIEF = 0.85
 _GLUED = {
@@ -42,11 +43,18 @@ def read_names(page: Page) -> Reading:
     whole = _labelled(page, Label.NAME)
     if whole and not (last and given):
         last, given = _split(page, whole)
+    elif given and not last and "," in given.text.rstrip(" ,") and _whole_expected(page):
+        last, given = _split(page, given)
     elif last and not given and "," in last.text.rstrip(" ,"):
         last, given = _split(page, last)
     elif not last or not given:
         last, given = _by_place(page, last, given)
     return _reading(page, last, given)
+
+
+def _whole_expected(page: Page) -> bool:
+    """Whether a label for all names stands alone: 1,2 was read in two parts, the second with the value."""
+    return any(span.label is Label.NAME and not span.text for span in page.spans)
 
 
 def _labelled(page: Page, label: Label) -> _Part | None:
@@ -220,10 +228,14 @@ def _words(part: _Part) -> tuple[list[str], str]:
 def _without_suffix(words: list[str]) -> tuple[list[str], str]:
     if len(words) > 1 and words[-1].rstrip(".") in _SUFFIXES:
         return words[:-1], words[-1].rstrip(".")
+    if words and (glued := re.fullmatch(r"(\S{3,}[A-Z])([JS]R)", words[-1])):  # no name ends so
+        return [*words[:-1], glued[1]], glued[2]
     return words, ""
 
 
 def _put(reading: Reading, name: FieldName, value: str, part: _Part) -> None:
     if value and value not in {"NONE", "UNAVL"}:
-        repaired = normalise.letters(part.text) != part.text.upper()
-        reading.setdefault(name, field(value, part.span, min(part.belief, _REPAIRED if repaired else 1.0)))
+        repaired = _REPAIRED if normalise.letters(part.text) != part.text.upper() else 1.0
+        speck = _SPECK if folded(value) != value or re.match(r"[A-Z] \w\w", value) else 1.0
+        belief = min(part.belief, repaired, speck, part.span.sureness)
+        reading.setdefault(name, field(value, part.span, belief))

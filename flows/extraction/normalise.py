@@ -78,12 +78,16 @@ _RESEMBLES = str.maketrans("0158", "OISB")
 
 
 def street_words(text: str) -> str:
-    """An address line in which a digit inside a word is the letter it resembles (0AK AVE L0T 18)."""
-    return " ".join(
-        re.sub(r"0", "O", word)
-        if re.fullmatch(r"[A-Z]{2,}0[A-Z]*|[A-Z]*0[A-Z]{2,}|[A-Z]0[A-Z]", word)
-        else word
-        for word in text.split()
+    """An address line in which a zero inside a word is the letter it resembles (0AK AVE L0T 18)."""
+    return " ".join(word.replace("0", "O") if _is_word(word) else word for word in text.split())
+
+
+def _is_word(text: str) -> bool:
+    """Whether letters with some zeros among them are meant as letters."""
+    zeros = text.count("0")
+    return (
+        bool(re.fullmatch(r"[A-Z0]+(?:'[A-Z0]+)?", text))
+        and max(zeros, 1) < len(text.replace("'", "")) - zeros
     )
 
 

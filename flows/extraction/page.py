@@ -16,6 +16,7 @@ from flows.extraction.vocabulary import Label
 
 _COLUMN_GAP = 1.3
 """Letter heights; words of one value stand 0.3 to 0.6 apart, columns that detection ran together more."""
+_RESPACED = 0.88
 _SEEN_SPACE = 0.15
 """Letter heights; a space that was read and does not show shows that the gaps are not to be trusted."""
 _ASLANT = np.radians(12)
@@ -47,6 +48,11 @@ class Span:
     @property
     def height(self) -> float:
         return max(self.bottom - self.top, 1.0)
+
+    @property
+    def sureness(self) -> float:
+        """Belief in the spaces: those put back by the picture's gaps are right more often than not."""
+        return 1.0 if self.spaced == self.text else _RESPACED
 
     @property
     def middle(self) -> float:

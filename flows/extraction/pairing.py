@@ -107,7 +107,8 @@ def _fits(label: Span, value: Span) -> bool:
     if label.label in NAMES:
         return not MARK.fullmatch(text)
     if label.label in {Label.NUMBER, Label.DISCRIMINATOR}:
-        return not (re.fullmatch(DATE, text) and re.search(r"[/.-]|[A-Z]", text))
+        dated = re.fullmatch(DATE, text) and re.search(r"[/.-]|[A-Z]", text)
+        return not (dated or re.match(r"\d+ [A-Z]{3}", text))  # nor is a street a number
     return True
 
 

@@ -123,15 +123,16 @@ WORDS: dict[Label, tuple[str, ...]] = {
     Label.EXPIRES: ("EXP", "EXPIRES", "EXPIRY", "EXPIRATION DATE", "EXPIRATION", "EXP DATE", "EXPIRES ON",
                     "DATE OF EXPIRY", "EXPIRY DATE", "DATE OF EXPIRATION", "VALID UNTIL", "VALID THRU",
                     "VALID THROUGH", "GOOD THRU", "DATE D'EXPIRATION", "VALIDE JUSQU'AU", "EXPIRE"),
-    Label.NUMBER: ("DLN", "DL", "DL NO", "DL NUMBER", "DL ID", "DLID", "LIC", "LI[CE] NO", "LICEN[SC]E NO",
-                   "LICEN[SC]E NUMBER", "LICEN[SC]E", "DRIVER'?S? LICEN[SC]E (?:NO|NUMBER)", "ID", "IDN",
+    Label.NUMBER: ("DLN", "DL", "D(?=:)", "DL NO", "DL NUMBER", "DL ID", "DLID", "LIC", "LI[CE] NO",
+                   "LICEN[SC]E NO", "LICEN[SC]E NUMBER", "LICEN[SC]E",
+                   "DRIVER'?S? LICEN[SC]E (?:NO|NUMBER)", "ID", "IDN",
                    "ID NO", "ID NUMBER", "NUMBER", "NO", "OLN", "CDL", "CDL NO", "CUSTOMER ID", "CID",
                    "CUSTOMER NO", "CUSTOMER IDENTIFIER", "OPERATOR (?:NO|NUMBER)", "LICEN[SC]E ID", "LIC ID",
                    "CARD NO", "CARD NUMBER", "IDENTIFICATION (?:NO|NUMBER)", "PERMIT NO", "NUMERO", "NUM",
                    "DOCUMENT NO", "DOCUMENT NUMBER", "NO DE PERMIS", "PERMIS NO", "DRIVER NO"),
     Label.DISCRIMINATOR: ("DD", "DOC DISC", "DOCUMENT DISCRIMINATOR", "AUDIT", "AUDIT NO", "REF", "DD NO",
                           "DISC", "ICN", "INVENTORY NO", "INVENTORY CONTROL NO"),
-    Label.ADDRESS: ("ADDRESS", "ADDR", "ADD", "RESIDENCE", "RESIDENCE ADDRESS", "MAILING ADDRESS",
+    Label.ADDRESS: ("ADDRESS", "ADDR", "ADOR", "ADD", "RESIDENCE", "RESIDENCE ADDRESS", "MAILING ADDRESS",
                     "STREET ADDRESS", "HOME ADDRESS", "ADRESSE"),
     Label.CLASS: ("CLASS", "CLS", "CL", r"C1(?=\s?[A-Z]\b)", "C[1I](?=:)", "LICEN[SC]E CLASS",
                   "CLASSIFICATION", "CLASSE(?![A-Z])", "CATEG", "CATEGORIE", "VEHICLE CLASS", "VEH CLASS"),
@@ -171,7 +172,7 @@ _STATE = r"(?!NO\b|DL\b)(?P<state>[A-Z][A-Z01]|QUEBEC|ONTARIO)"
 _POSTAL = r"(?P<zip>[\dO]{5}(?:[ -]{0,2}[\dO]{4})?|[A-Z][\dO][A-Z][ -]?[\dO][A-Z][\dO])"
 _CITY = (
     r"(?!(?:LIC|DL|ID|LICEN[SC]E|DRIVER|OPERATOR|CUSTOMER|CARD|PERMIT)\b)"
-    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01]))*[^\W\d_])"
+    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|0(?='))*[^\W\d_])"
 )
 CITY = re.compile(rf"^{_CITY}(?:[ ,.(]+{_STATE})[ ,.)]*{_POSTAL}(?:[ ,]*(?:USA|US|CANADA|CAN))?$")
 """A line that ends in state and ZIP code, or in province and postal code: whatever it begins with, that is

@@ -194,6 +194,7 @@ def test_a_passport_s_truth_is_printed(seed: int) -> None:
     truth = specimen_passports.truth(holder)
     names = ("FIRST_NAME", "LAST_NAME", "PLACE_OF_BIRTH", "DOCUMENT_NUMBER")
     assert all(truth[name] in printed for name in names)
+    assert truth.get("MIDDLE_NAME", "") == holder.person.middle
     assert [len(line) for line in truth["MRZ_CODE"].split("\n")] == [44, 44]
     assert [len(line) for line in specimen_mrz.td1(holder.traveller)] == [30, 30, 30]
     assert [len(line) for line in specimen_mrz.td2(holder.traveller)] == [36, 36]
