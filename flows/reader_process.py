@@ -22,8 +22,8 @@ from flows.engines.cloud import Jpeg, PageText
 from flows.engines.remote import RemoteEngine
 from flows.extraction.checks import Policy
 from flows.extraction.engine import Engine
+from flows.extraction.intake.picture import NotAccepted, Rejected, too_much_memory
 from flows.extraction.ocr import RapidOcr
-from flows.extraction.picture import NotAccepted, Rejected, too_much_memory
 from flows.extraction.reading import read_document
 from flows.reader_limits import confine, ran_out_of_memory
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flows.extraction.intake import MAX_BYTES
+from flows.extraction.intake.upload import MAX_BYTES
 from tests.hostile_formats import (
     RGB,
     declaring,

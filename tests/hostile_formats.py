@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image, ImageDraw
 
-import flows.extraction.raster  # noqa: F401 - teaches Pillow HEIC
+import flows.extraction.intake.raster  # noqa: F401 - teaches Pillow HEIC
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from app.dev import specimen_passports, specimens
 from app.dev.specimen_photos import photograph
+from flows.extraction.intake.picture import NotAccepted
 from flows.extraction.ocr import RapidOcr
-from flows.extraction.picture import NotAccepted
 from flows.extraction.reading import read_document
 from flows.extraction.result import Extraction
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from flows.engines.cloud import MAX_PICTURE_BYTES, Jpeg, PageText
 from flows.extraction.engine import Line, Text
-from flows.extraction.picture import Pixels
+from flows.extraction.intake.picture import Pixels
 
 _LONGEST_SIDE = 3_000
 """Pixels; a card's smallest print is then some 20 pixels high, above what either cloud asks for."""

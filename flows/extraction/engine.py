@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.extraction.fields import Reading
-from flows.extraction.picture import Pixels
+from flows.extraction.intake.picture import Pixels
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from datetime import date
 
-from flows.extraction.vocabulary import MONTHS, folded
+from flows.extraction.fronts.vocabulary import MONTHS, folded
 
 _EYES = {
     "BLACK": "BLK",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.extraction.engine import Line, Text
-from flows.extraction.picture import Pixels
+from flows.extraction.intake.picture import Pixels
 from flows.extraction.spacing import gaps
 from flows.extraction.transliteration import latin
 

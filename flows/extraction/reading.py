@@ -16,16 +16,18 @@ from importlib.metadata import version
 import cv2
 import numpy as np
 
-from flows.extraction import aamva, barcode, checks, photo
+from flows.extraction import checks
 from flows.extraction.assessment import DocumentRead, check_documents
-from flows.extraction.barcode import Grey
+from flows.extraction.barcodes import aamva, pdf417
+from flows.extraction.barcodes.issuers import state_of
+from flows.extraction.barcodes.pdf417 import Grey
 from flows.extraction.checks import Check, Policy
 from flows.extraction.checks.kinds import sides_shown
 from flows.extraction.engine import Engine
 from flows.extraction.fields import CORE, FieldName, Reading, merge
-from flows.extraction.intake import Upload, open_upload
-from flows.extraction.issuers import state_of
-from flows.extraction.picture import Picture, Unreadable
+from flows.extraction.intake import photo
+from flows.extraction.intake.picture import Picture, Unreadable
+from flows.extraction.intake.upload import Upload, open_upload
 from flows.extraction.result import Extraction, Kind
 from flows.extraction.upright import Printed, read_printed
 
@@ -97,15 +99,15 @@ def read_document(data: bytes, engine: Engine, *, today: date, policy: Policy | 
 def _read_page(engine: Engine, picture: Picture, today: date, watch: Stopwatch) -> Page:
     with watch.step("barcode"):
         grey = np.asarray(cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-        symbol = barcode.read_pdf417(grey)
+        symbol = pdf417.read_pdf417(grey)
         card = _card(symbol)
     with watch.step("text"):
-        pixels = barcode.without(picture.pixels, symbol.corners) if symbol else picture.pixels
+        pixels = pdf417.without(picture.pixels, symbol.corners) if symbol else picture.pixels
         printed = read_printed(engine, pixels, today=today)
     return Page(picture, grey, card, aamva.fields(card) if card else {}, printed)
 
 
-def _card(symbol: barcode.Symbol | None) -> aamva.Card | None:
+def _card(symbol: pdf417.Symbol | None) -> aamva.Card | None:
     """The card the barcode describes; None for a barcode that is not a licence's."""
     if symbol is None:
         return None

@@ -14,12 +14,13 @@ from datetime import date
 
 import numpy as np
 
-from flows.extraction import front, mrz, passport
 from flows.extraction.engine import Engine, Line, Text
 from flows.extraction.fields import CORE, Reading, merge
-from flows.extraction.labels import cut, open_label
-from flows.extraction.mrz import Mrz
-from flows.extraction.picture import Pixels
+from flows.extraction.fronts import front
+from flows.extraction.fronts.labels import cut, open_label
+from flows.extraction.intake.picture import Pixels
+from flows.extraction.passports import mrz, passport
+from flows.extraction.passports.mrz import Mrz
 
 _ENOUGH_CORE = 6
 """Core fields; a front that gives fewer may lie turned."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.dev import specimens
-from flows.extraction import aamva
+from flows.extraction.barcodes import aamva
 from flows.extraction.fields import FieldName, Source
 
 TODAY = date(2026, 11, 20)

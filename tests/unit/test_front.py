@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName
-from flows.extraction.front import doubtful, quarter_turns, read_front
-from flows.extraction.labels import Piece, cut, open_label
-from flows.extraction.pairing import cheapest_assignment
+from flows.extraction.fronts.front import doubtful, read_front
+from flows.extraction.fronts.labels import Piece, cut, open_label
+from flows.extraction.fronts.pairing import cheapest_assignment
+from flows.extraction.fronts.vocabulary import Label
 from flows.extraction.spacing import respace
-from flows.extraction.vocabulary import Label
 
 
 def line(text: str, x: float, y: float, height: float = 30) -> Line:
@@ -265,16 +265,6 @@ def test_a_number_without_a_label_is_believed_a_little_when_it_is_the_only_one()
     number, other = line("99887766", 700, 60), line("12345678", 700, 160)
     assert read_front([number])[FieldName.DOCUMENT_NUMBER].confidence < 80
     assert FieldName.DOCUMENT_NUMBER not in read_front([number, other])
-
-
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_the_turn_that_makes_the_page_upright_is_found(turns: int) -> None:
-    quarter = np.array([(0, -1), (1, 0)], dtype=np.float32)
-    turned = [
-        Line(each.text, each.confidence, each.corners @ np.linalg.matrix_power(quarter.T, turns))
-        for each in NUMBERED
-    ]
-    assert quarter_turns(turned) == turns
 
 
 def test_skew_does_not_matter() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flows.extraction.engine import Line
-from flows.extraction.front import quarter_turns, read_front
+from flows.extraction.fronts.front import read_front
 from tests.unit.front_layouts import LAYOUTS
 
 
@@ -27,14 +27,6 @@ def test_every_field_of_the_layout(layout: str) -> None:
     rows, truth = LAYOUTS[layout]
     found = {name.value: field.value for name, field in read_front(lines(rows)).items()}
     assert {name: found.get(name) for name in truth} == truth
-
-
-@pytest.mark.parametrize("layout", sorted(LAYOUTS))
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_the_layout_any_way_round(layout: str, turns: int) -> None:
-    quarter = np.linalg.matrix_power(np.array([(0, -1), (1, 0)], dtype=np.float32).T, turns)
-    turned = [Line(each.text, each.confidence, each.corners @ quarter) for each in lines(LAYOUTS[layout][0])]
-    assert quarter_turns(turned) == turns
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))

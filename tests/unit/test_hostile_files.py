@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from flows.extraction.intake import open_upload
-from flows.extraction.picture import Rejected, Unreadable
+from flows.extraction.intake.picture import Rejected, Unreadable
+from flows.extraction.intake.upload import open_upload
 from tests.hostile_files import REFUSED
 
 

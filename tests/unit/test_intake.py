@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from flows.extraction.intake import Upload, open_upload, sniff
-from flows.extraction.picture import MIN_SIDE, WORKING_SIDE, NotAccepted, Rejected, Unreadable
+from flows.extraction.intake.picture import MIN_SIDE, WORKING_SIDE, NotAccepted, Rejected, Unreadable
+from flows.extraction.intake.upload import Upload, open_upload, sniff
 from tests.hostile_formats import flat, noise, saved, zip_file
 
 KINDS = {

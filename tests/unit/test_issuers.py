@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.extraction import issuers
+from flows.extraction.barcodes import issuers
 from flows.extraction.normalise import STATES
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.extraction import mrz
 from flows.extraction.engine import Line
-from flows.extraction.mrz_layout import birth_date, check_digit, expiry_date
+from flows.extraction.passports import mrz
+from flows.extraction.passports.mrz_layout import birth_date, check_digit, expiry_date
 
 # ICAO Doc 9303 part 4 appendix B, part 5 appendix B and part 6 appendix B: the specimens of Utopia.
 TD3 = ["P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"]

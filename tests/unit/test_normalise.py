@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.extraction import normalise
-from flows.extraction.vocabulary import DATE, MONTHS, SPELT_DATE, VALUES, Label, folded
+from flows.extraction.fronts.vocabulary import DATE, MONTHS, SPELT_DATE, VALUES, Label, folded
 
 DAYS = st.dates(date(1900, 1, 1), date(2099, 12, 31))
 

@@ -11,10 +11,10 @@ import pytest
 
 from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName, Reading, Source
-from flows.extraction.mrz_layout import birth_date
-from flows.extraction.passport import read_passport
-from flows.extraction.passport_dates import date_of
-from flows.extraction.passport_names import respelled
+from flows.extraction.passports.mrz_layout import birth_date
+from flows.extraction.passports.passport import read_passport
+from flows.extraction.passports.passport_dates import date_of
+from flows.extraction.passports.passport_names import respelled
 from flows.extraction.transliteration import spellings
 
 TODAY = date(2026, 11, 20)

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from app.dev import specimens
-from flows.extraction import photo
-from flows.extraction.picture import Pixels
+from flows.extraction.intake import photo
+from flows.extraction.intake.picture import Pixels
 
 TODAY = date(2026, 11, 20)
 SAME = 24

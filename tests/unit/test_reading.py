@@ -16,8 +16,8 @@ from flows.engines.remote import RemoteEngine
 from flows.extraction.checks import Check, Recommendation, Status
 from flows.extraction.engine import Engine, Text
 from flows.extraction.fields import FieldName, Source
+from flows.extraction.intake.picture import Pixels, Unreadable
 from flows.extraction.ocr import RapidOcr
-from flows.extraction.picture import Pixels, Unreadable
 from flows.extraction.reading import read_document
 from flows.extraction.result import Extraction, Kind
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.extraction.structure import scans, trailing_bytes
+from flows.extraction.intake.structure import scans, trailing_bytes
 from tests.hostile_formats import flat, jpeg_of_many_scans, noise, saved, with_segment, zip_file
 
 FILM = b"\0\0\0\x18ftypmp42" + bytes(900)

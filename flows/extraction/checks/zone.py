@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.document_checks import CheckName
 from flows.extraction.checks.check import Check, failed, not_run, passed, warned
 from flows.extraction.fields import FieldName, Reading, Source
-from flows.extraction.mrz_layout import FILLER, LAYOUTS, Layout, checks, text_at
+from flows.extraction.passports.mrz_layout import FILLER, LAYOUTS, Layout, checks, text_at
 
 
 def mrz_check_digits(zone: Reading) -> Check:

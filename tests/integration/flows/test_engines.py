@@ -26,9 +26,9 @@ from flows.engines.textract import Textract
 from flows.engines.vision import GoogleVision
 from flows.extraction.engine import Engine, Line
 from flows.extraction.fields import FieldName, Source
-from flows.extraction.front import read_front
+from flows.extraction.fronts.front import read_front
+from flows.extraction.intake.picture import Pixels
 from flows.extraction.ocr import RapidOcr
-from flows.extraction.picture import Pixels
 from tests.integration.flows.cloud_stand_ins import (
     VISION_KEY,
     Answer,
@@ -311,6 +311,8 @@ class TestTextract:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        # It remembers the credentials that it found first in this process.
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         engines = chosen(ReaderSettings(engines=["aws-textract"]))
         textract = engines["aws-textract"]
         assert textract is not None

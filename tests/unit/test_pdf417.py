@@ -11,8 +11,8 @@ from PIL import Image
 
 from app.dev import specimens
 from app.dev.specimen_photos import DEGRADATIONS, photograph
-from flows.extraction import barcode
-from flows.extraction.barcode import Grey, read_pdf417, without
+from flows.extraction.barcodes import pdf417
+from flows.extraction.barcodes.pdf417 import Grey, read_pdf417, without
 
 TODAY = date(2026, 11, 20)
 
@@ -81,8 +81,8 @@ def test_a_misread_symbol_is_not_believed(
         "never looked at": b"",
     }
     corners = np.zeros((4, 2), dtype=np.float32)
-    symbols = [barcode.Symbol(meant[name], name, corners) for name in readings]
-    monkeypatch.setattr(barcode, "_readings", lambda _: iter(symbols))
+    symbols = [pdf417.Symbol(meant[name], name, corners) for name in readings]
+    monkeypatch.setattr(pdf417, "_readings", lambda _: iter(symbols))
     found = read_pdf417(np.zeros((1, 1), dtype=np.uint8))
     assert found is not None
     assert found.data == meant[believed]
@@ -96,7 +96,7 @@ def test_print_is_not_looked_at_twice(degradation: str, monkeypatch: pytest.Monk
     def counted(crop: Grey) -> None:
         tries.append(crop.shape)
 
-    monkeypatch.setattr(barcode, "_decode", counted)
+    monkeypatch.setattr(pdf417, "_decode", counted)
     photo = photograph(specimens.front(specimens.person(1, TODAY)), degradation, 1)
     assert read_pdf417(grey(Image.open(io.BytesIO(photo)))) is None
     assert len(tries) <= 3

@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from flows.extraction.fronts.page import Page, Span
+from flows.extraction.fronts.vocabulary import CITY, DATE, MARK, NAMES, VALUES, Label, folded
 from flows.extraction.normalise import STATES
-from flows.extraction.page import Page, Span
-from flows.extraction.vocabulary import CITY, DATE, MARK, NAMES, VALUES, Label, folded
 
 BESIDE = 1.0
 """Belief in a value on one line of text with its label."""

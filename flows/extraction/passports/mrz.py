@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, product
 
-from flows.extraction import mrz_repair, mrz_rows
 from flows.extraction.engine import Line
-from flows.extraction.mrz_layout import FILLER, LAYOUTS, TD1, Layout, checks, long_number, text_at
-from flows.extraction.mrz_repair import Place
+from flows.extraction.passports import mrz_repair, mrz_rows
+from flows.extraction.passports.mrz_layout import FILLER, LAYOUTS, TD1, Layout, checks, long_number, text_at
+from flows.extraction.passports.mrz_repair import Place
 
 _FIRST_LETTERS = {"TD3": "P", "TD2": "ACIP", "TD1": "ACI"}
 """How a document code may begin (part 4, 4.2.2; part 5, 4.2.2; part 6, 4.2.2). Visas (V) are not read."""

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from flows.extraction.countries import is_code
-from flows.extraction.mrz_layout import FILLER, TD3, Layout, Span, checks, text_at
+from flows.extraction.passports.countries import is_code
+from flows.extraction.passports.mrz_layout import FILLER, TD3, Layout, Span, checks, text_at
 
 Place = tuple[int, int]
 """Row and column, from zero."""

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import pairwise
 
 from flows.extraction import normalise
-from flows.extraction.addresses import read_address
-from flows.extraction.card_dates import read_dates
 from flows.extraction.engine import Line
 from flows.extraction.fields import CORE, FieldName, Reading
-from flows.extraction.names import read_names
-from flows.extraction.page import BY_SHAPE, Claim, Page, Span, field, level, standing
-from flows.extraction.pairing import pair
-from flows.extraction.titles import join_title, read_title
-from flows.extraction.vocabulary import CITY, DATES, NAMES, VALUES, Label, folded
+from flows.extraction.fronts.addresses import read_address
+from flows.extraction.fronts.card_dates import read_dates
+from flows.extraction.fronts.names import read_names
+from flows.extraction.fronts.page import BY_SHAPE, Claim, Page, Span, field, level
+from flows.extraction.fronts.pairing import pair
+from flows.extraction.fronts.titles import join_title, read_title
+from flows.extraction.fronts.vocabulary import CITY, DATES, NAMES, VALUES, Label, folded
 
 _SURE = 80.0
 """Of 100; lines below are worth a second reading when they bear a core field."""
@@ -35,30 +34,7 @@ _LOOKALIKES = re.compile(r"(?<=\d)[OISBZ](?=\d)|^O(?=\d)")
 def read_front(lines: list[Line]) -> Reading:
     """Understand the lines of a page that stands upright, give or take some skew. Fields that are not
     there, or not understood, are left out."""
-    return _understand(level(lines, 0))
-
-
-def quarter_turns(lines: list[Line]) -> int:
-    """By how many quarter turns counter-clockwise the page must be turned to stand upright.
-
-    Lines higher than wide leave the two turns that lay them down, other lines the two that keep them so.
-    Between those it is tried on the lines' places alone, since each line's letters have been turned already
-    by whoever read them; the turn under which most can be understood wins, the lesser one when both do.
-    """
-    turns = (1, 3) if standing(lines) else (0, 2)
-    return max(turns, key=lambda turn: _weight(level(lines, turn)))
-
-
-_DOWNWARDS = (Label.LAST, Label.GIVEN, Label.ADDRESS)
-"""Labels in the order in which they follow each other down every card that prints them so."""
-
-
-def _weight(page: Page) -> float:
-    """How much of the page makes sense: what is understood, and what lies in the usual order."""
-    reading = _understand(page)
-    claims = [claim for label in _DOWNWARDS if (claim := page.first(label))]
-    ordered = sum(lower.span.middle > upper.span.middle for upper, lower in pairwise(claims))
-    return sum(found.confidence for found in reading.values()) + 100.0 * ordered
+    return _understand(level(lines))
 
 
 _SHOWN = (*NAMES, *DATES, Label.NUMBER, Label.ADDRESS)
@@ -72,7 +48,7 @@ def doubtful(lines: list[Line], reading: Reading) -> list[Line]:
     """
     if all(name in reading and reading[name].confidence >= _SURE for name in CORE):
         return []
-    page = level(lines, 0)
+    page = level(lines)
     _understand(page)
     bearing = {id(claim.span.line) for label in _SHOWN for claim in page.claims.get(label, [])}
     bearing |= {id(span.line) for span in page.spans if CITY.match(folded(span.text))}

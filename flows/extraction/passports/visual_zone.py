@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from flows.extraction import normalise
 from flows.extraction.engine import Line
-from flows.extraction.mrz_rows import likely
-from flows.extraction.places import Placed, placed
+from flows.extraction.passports.mrz_rows import likely
+from flows.extraction.passports.places import Placed, placed
 from flows.extraction.spacing import respace
 from flows.extraction.transliteration import latin, plain
 

@@ -13,7 +13,7 @@ import numpy as np
 import pypdfium2
 from pypdfium2 import raw
 
-from flows.extraction.picture import (
+from flows.extraction.intake.picture import (
     MAX_PIXELS,
     NotAccepted,
     Picture,
@@ -23,7 +23,7 @@ from flows.extraction.picture import (
     too_many_pixels,
     too_much_memory,
 )
-from flows.extraction.software import named
+from flows.extraction.intake.software import named
 
 _MOST_PAGES = 2
 _DRAWN_SIDE = 3_300

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
-from flows.extraction.page import BY_SHAPE, Page, Span, field
-from flows.extraction.pairing import BESIDE
-from flows.extraction.vocabulary import CITY, STATE_AND_CODE, STREET_TYPE, UNIT, Label, folded
+from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
+from flows.extraction.fronts.pairing import BESIDE
+from flows.extraction.fronts.vocabulary import CITY, STATE_AND_CODE, STREET_TYPE, UNIT, Label, folded
 
 _REPAIRED = 0.78
 """Belief in a value in which a letter was taken for the digit it resembles, or the reverse."""

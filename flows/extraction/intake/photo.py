@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.extraction.picture import Pixels
+from flows.extraction.intake.picture import Pixels
 
 Grey = NDArray[np.uint8]
 """Rows by columns of luminance."""

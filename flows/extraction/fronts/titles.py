@@ -6,8 +6,8 @@ import re
 
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
-from flows.extraction.page import Page, Span, field
-from flows.extraction.vocabulary import TITLE, Label, folded
+from flows.extraction.fronts.page import Page, Span, field
+from flows.extraction.fronts.vocabulary import TITLE, Label, folded
 
 _TITLE = 0.95
 """Belief in what the card's title says, which no label vouches for and hardly anything else can be."""

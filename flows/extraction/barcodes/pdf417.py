@@ -16,7 +16,7 @@ import numpy as np
 import zxingcpp
 from numpy.typing import NDArray
 
-from flows.extraction.aamva import begins_as_card, is_whole
+from flows.extraction.barcodes.aamva import begins_as_card, is_whole
 
 Grey = NDArray[np.uint8]
 Corners = NDArray[np.float32]

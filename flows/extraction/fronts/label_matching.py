@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flows.extraction.label_patterns import (
+from flows.extraction.fronts.label_patterns import (
     BY_NUMBER,
     BY_WORD,
     BY_WORD_INSIDE,
@@ -13,7 +13,7 @@ from flows.extraction.label_patterns import (
     STRICT,
     is_number_of,
 )
-from flows.extraction.vocabulary import DATES, NAMES, SPELT_DATE, STREET_TYPE, VALUES, Label
+from flows.extraction.fronts.vocabulary import DATES, NAMES, SPELT_DATE, STREET_TYPE, VALUES, Label
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from flows.extraction.label_matching import HOUSE, label_at, lone_label, stands_inside
-from flows.extraction.vocabulary import CITY, DATE, SPELT_DATE, TITLE, VALUES, Label, folded
+from flows.extraction.fronts.label_matching import HOUSE, label_at, lone_label, stands_inside
+from flows.extraction.fronts.vocabulary import CITY, DATE, SPELT_DATE, TITLE, VALUES, Label, folded
 
 
 @dataclass(frozen=True)

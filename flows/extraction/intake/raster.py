@@ -16,7 +16,7 @@ import numpy as np
 from PIL import AvifImagePlugin, ExifTags, Image
 from pillow_heif import register_heif_opener
 
-from flows.extraction.picture import (
+from flows.extraction.intake.picture import (
     MAX_PIXELS,
     WORKING_SIDE,
     NotAccepted,
@@ -26,8 +26,8 @@ from flows.extraction.picture import (
     too_many_pixels,
     too_much_memory,
 )
-from flows.extraction.software import named
-from flows.extraction.structure import scans
+from flows.extraction.intake.software import named
+from flows.extraction.intake.structure import scans
 
 # Pillow only warns between one and two times its own limit. Set once for the process: the context manager
 # that would undo it is not safe with threads.

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 
 from flows.extraction import normalise
+from flows.extraction.barcodes.issuers import country_of
 from flows.extraction.fields import Field, FieldName, Reading, Source
-from flows.extraction.issuers import country_of
 
 _EMPTY = frozenset(("", "NONE", "UNAVL", "UNAVAIL"))
 _SUFFIX = re.compile(r"(?:JR|SR|I{1,3}|IV|V|VI{0,3}|IX|[1-9](?:ST|ND|RD|TH))\.?")

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from flows.extraction.countries import is_code
 from flows.extraction.engine import Line
-from flows.extraction.mrz_layout import FILLER
-from flows.extraction.places import Placed, placed
+from flows.extraction.passports.countries import is_code
+from flows.extraction.passports.mrz_layout import FILLER
+from flows.extraction.passports.places import Placed, placed
 from flows.extraction.transliteration import latin
 
 ROW = re.compile(r"[A-Z0-9<]+")

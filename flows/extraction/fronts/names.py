@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
-from flows.extraction.page import BY_SHAPE, Page, Span, field
-from flows.extraction.vocabulary import MARK, NAMES, STREET, Label, folded
+from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
+from flows.extraction.fronts.vocabulary import MARK, NAMES, STREET, Label, folded
 
 _SUFFIXES = frozenset(("JR", "SR", "II", "III", "IV", "1ST", "2ND", "3RD", "4TH"))
 _ONE_LINE, _IN_ORDER = 0.85, 0.9

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from flows.extraction import pdf, raster
-from flows.extraction.picture import Picture, Rejected
-from flows.extraction.structure import trailing_bytes
+from flows.extraction.intake import pdf, raster
+from flows.extraction.intake.picture import Picture, Rejected
+from flows.extraction.intake.structure import trailing_bytes
 
 MAX_BYTES = 15 * 1024 * 1024
 

@@ -14,8 +14,8 @@ from itertools import pairwise, permutations
 
 from flows.extraction import normalise
 from flows.extraction.fields import Candidate, FieldName, Reading, Source
-from flows.extraction.page import BY_SHAPE, Page, Span, field
-from flows.extraction.vocabulary import DATE, DATES, Label, folded
+from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
+from flows.extraction.fronts.vocabulary import DATE, DATES, Label, folded
 
 _YOUNGEST = timedelta(days=14 * 365)
 """Before the day of issue; nobody younger is given a card of their own that this system reads."""

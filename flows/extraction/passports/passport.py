@@ -10,15 +10,23 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 
-from flows.extraction import mrz, normalise, visual_zone
-from flows.extraction.countries import is_code
+from flows.extraction import normalise
 from flows.extraction.engine import Line
 from flows.extraction.fields import Field, FieldName, Reading, Source, merge
-from flows.extraction.mrz_layout import FILLER, LAYOUTS, birth_date, check_digit, expiry_date, text_at
-from flows.extraction.passport_dates import date_of
-from flows.extraction.passport_names import respelled
+from flows.extraction.passports import mrz, visual_zone
+from flows.extraction.passports.countries import is_code
+from flows.extraction.passports.mrz_layout import (
+    FILLER,
+    LAYOUTS,
+    birth_date,
+    check_digit,
+    expiry_date,
+    text_at,
+)
+from flows.extraction.passports.passport_dates import date_of
+from flows.extraction.passports.passport_names import respelled
+from flows.extraction.passports.visual_zone import Label, Value, VisualZone
 from flows.extraction.transliteration import spellings, without_accents
-from flows.extraction.visual_zone import Label, Value, VisualZone
 
 _SURE = 99.0
 """Every check digit passes and nothing was repaired; or there is none, and print and zone say the same."""

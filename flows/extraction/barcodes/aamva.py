@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from flows.extraction.aamva_fields import fields_of
+from flows.extraction.barcodes.aamva_fields import fields_of
 from flows.extraction.fields import Reading
 
 _HEADER = re.compile(rb"(?:@[^A]{0,8})?(?:ANSI ?|AAMVA)(\d{6})(\d{2})")

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from flows.extraction.engine import Line
 from flows.extraction.fields import Field, Source
-from flows.extraction.label_patterns import uses_numbers
-from flows.extraction.labels import Piece, cut
+from flows.extraction.fronts.label_patterns import uses_numbers
+from flows.extraction.fronts.labels import Piece, cut
+from flows.extraction.fronts.vocabulary import Label
 from flows.extraction.spacing import respace
-from flows.extraction.vocabulary import Label
 
 _COLUMN_GAP = 1.3
 """Letter heights; words of one value stand 0.3 to 0.6 apart, columns that detection ran together more."""
@@ -114,21 +114,14 @@ def field(value: str, span: Span, belief: float) -> Field:
     return Field(value=value, confidence=round(span.confidence * belief, 1), source=Source.OCR)
 
 
-def standing(lines: list[Line]) -> bool:
-    """Whether most lines are higher than wide, as on a page turned by a quarter."""
-    spread = np.array([np.ptp(line.corners, axis=0) for line in lines if len(line.text) >= _LONG])
-    return len(spread) > 0 and float(np.mean(spread[:, 1] > spread[:, 0])) > 0.5
-
-
-def level(lines: list[Line], quarter_turns: int) -> Page:
-    """The lines cut into spans, on a page turned by quarters counter-clockwise and then by its skew."""
-    turned = [line.corners @ _rotation(np.pi / 2 * quarter_turns) for line in lines]
-    angles = [_angle(corners) for corners in turned]
+def level(lines: list[Line]) -> Page:
+    """The lines cut into spans, on a page turned by its skew."""
+    angles = [_angle(line.corners) for line in lines]
     long = [angle for angle, line in zip(angles, lines, strict=True) if len(line.text) >= _LONG]
     skew = float(np.median(long)) if long else 0.0
     upright = [
-        (corners @ _rotation(skew), line)
-        for corners, angle, line in zip(turned, angles, lines, strict=True)
+        (line.corners @ _rotation(skew), line)
+        for angle, line in zip(angles, lines, strict=True)
         if len(line.text) < _LONG or abs(angle - skew) < _ASLANT
     ]
     upright = _without_giants(upright)
@@ -208,7 +201,7 @@ def _rotation(radians: float) -> NDArray[np.float64]:
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
-def _angle(corners: NDArray[np.float64]) -> float:
+def _angle(corners: NDArray[np.floating]) -> float:
     """The slope of a line's longer edge in radians, from -π/2 to π/2."""
     edge = max((corners[1] - corners[0], corners[2] - corners[1]), key=lambda side: float(np.hypot(*side)))
     if edge[0] < 0:

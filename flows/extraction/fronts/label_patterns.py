@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from flows.extraction.vocabulary import DATES, STREET_TYPE, VALUES, WORDS, Label, folded
+from flows.extraction.fronts.vocabulary import DATES, STREET_TYPE, VALUES, WORDS, Label, folded
 
 _NUMBER = r"\d{1,2}(?:\s?[.,/&-]\s?\d)?\s?[A-D08]?\s?[.:)]?\s*"
 """The number before a word."""
