@@ -12,6 +12,7 @@ from flows.extraction.fields import Field, Source
 from flows.extraction.fronts.label_patterns import uses_numbers
 from flows.extraction.fronts.labels import Piece, cut
 from flows.extraction.fronts.vocabulary import Label
+from flows.extraction.geometry import rotation, slope
 from flows.extraction.spacing import respace
 
 _COLUMN_GAP = 1.3
@@ -116,11 +117,11 @@ def field(value: str, span: Span, belief: float) -> Field:
 
 def level(lines: list[Line]) -> Page:
     """The lines cut into spans, on a page turned by its skew."""
-    angles = [_angle(line.corners) for line in lines]
+    angles = [slope(line.corners) for line in lines]
     long = [angle for angle, line in zip(angles, lines, strict=True) if len(line.text) >= _LONG]
     skew = float(np.median(long)) if long else 0.0
     upright = [
-        (line.corners @ _rotation(skew), line)
+        (line.corners @ rotation(skew), line)
         for angle, line in zip(angles, lines, strict=True)
         if len(line.text) < _LONG or abs(angle - skew) < _ASLANT
     ]
@@ -193,17 +194,3 @@ def _respaced(line: Line, piece: Piece) -> str:
     if behind_label and line.gaps[before - 1] < _SEEN_SPACE and f" {piece.text}" in line.text:
         return piece.text  # the letters' places are off, or the space before the value would show
     return respace(piece.text, line.gaps[before : before + length - 1])
-
-
-def _rotation(radians: float) -> NDArray[np.float64]:
-    """Turns rows of x and y counter-clockwise as seen on a screen, where y points down."""
-    cosine, sine = np.cos(radians), np.sin(radians)
-    return np.array([[cosine, -sine], [sine, cosine]])
-
-
-def _angle(corners: NDArray[np.floating]) -> float:
-    """The slope of a line's longer edge in radians, from -π/2 to π/2."""
-    edge = max((corners[1] - corners[0], corners[2] - corners[1]), key=lambda side: float(np.hypot(*side)))
-    if edge[0] < 0:
-        edge = -edge
-    return float(np.arctan2(edge[1], edge[0]))

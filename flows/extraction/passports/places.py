@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flows.extraction.engine import Line
+from flows.extraction.geometry import rotation, slope
 
 _LONG = 6
 """Characters; the slope of a shorter line says little."""
@@ -36,10 +37,10 @@ class Placed:
 def placed(lines: Iterable[Line]) -> list[Placed]:
     """The lines from top to bottom, on a page that is levelled first."""
     lines = list(lines)
-    slopes = [_slope(line.corners) for line in lines if len(line.text) >= _LONG]
+    slopes = [slope(line.corners) for line in lines if len(line.text) >= _LONG]
     skew = float(np.median(slopes)) if slopes else 0.0
     # Lines that still stand are a page turned by quarters, which is not ours to judge.
-    level = _rotation(skew if abs(skew) < np.pi / 4 else 0.0)
+    level = rotation(skew if abs(skew) < np.pi / 4 else 0.0)
     found = [_placed(line, line.corners @ level) for line in lines]
     return sorted(found, key=lambda place: (place.middle, place.left))
 
@@ -54,17 +55,3 @@ def _placed(line: Line, corners: NDArray[np.float64]) -> Placed:
         top=float(ys[:2].mean()),
         bottom=float(ys[2:].mean()),
     )
-
-
-def _rotation(radians: float) -> NDArray[np.float64]:
-    """Turns rows of x and y counter-clockwise as seen on a screen, where y points down."""
-    cosine, sine = np.cos(radians), np.sin(radians)
-    return np.array([[cosine, -sine], [sine, cosine]])
-
-
-def _slope(corners: NDArray[np.floating]) -> float:
-    """The slope of a line's longer edge in radians, from -π/2 to π/2."""
-    edge = max((corners[1] - corners[0], corners[2] - corners[1]), key=lambda side: float(np.hypot(*side)))
-    if edge[0] < 0:
-        edge = -edge
-    return float(np.arctan2(edge[1], edge[0]))
