@@ -85,14 +85,15 @@ def s3_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(s3_url: str, settings: Settings) -> Iterator[S3Client]:
+def s3(s3_url: str, settings: Settings) -> S3Client:
     """A bucket that keeps versions, empty."""
     client = boto3.client("s3", endpoint_url=s3_url, region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)
     client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    yield client
+    # All servers of a process share what they hold, and other tests leave their objects.
     for one in versions(client):
         client.delete_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])
+    return client
 
 
 @pytest.fixture
