@@ -18,6 +18,9 @@ from flows.extraction.transliteration import latin
 
 _LONGEST_SIDE = 1_280
 """Pixels; halves the cost of a 12-megapixel photo with no loss we could measure."""
+_SHORTER_SIDE = 640
+"""Pixels; smaller pictures are enlarged to it before lines are looked for. The default, 736, costs a tenth of
+the CPU time more and finds no more."""
 _THREADS = 1
 """Two took half as much CPU time again, and were no faster once several documents are read at a time."""
 _NARROWEST = 96
@@ -40,6 +43,7 @@ def _engine() -> Any:
         params={
             "Global.log_level": "error",
             "Global.max_side_len": _LONGEST_SIDE,
+            "Det.limit_side_len": _SHORTER_SIDE,
             "Global.return_word_box": True,
             "Global.return_single_char_box": True,
             "Rec.rec_batch_num": 1,
