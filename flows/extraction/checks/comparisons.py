@@ -1,6 +1,7 @@
 """What two sources say of one card, field by field: a forger who changes one seldom changes the other.
 
-Every comparison passes only when the fields that make a person and a card were compared and are the same.
+Every comparison passes only when the fields that make a person and a card were compared and are the same. It
+warns when some of these could not be: smearing a name must not be a way around the comparison.
 
 - Names: see `names.same_name`. One slip warns, more fail, so that a changed name never passes. A generation
   (JR, III) after the family name is left out, since a barcode has it apart. Given names agree when the first
@@ -84,10 +85,12 @@ def _judged(check: CheckName, sides: str, pairs: list[_Found], needed: tuple[Fie
     missing = [name for name in needed if name not in found]
     if different:
         return failed(check, f"{sides} differ in: {', '.join([*different, *nearly])}.")
-    if missing:
-        return not_run(check, f"{sides} could not be compared in: {', '.join(missing)}.")
-    if nearly:
-        return warned(check, f"{sides} differ by one letter in: {', '.join(nearly)}.")
+    if not found:
+        return not_run(check, f"{sides} have too few fields in common to be compared.")
+    doubts = [f"{sides} differ by one letter in: {', '.join(nearly)}."] if nearly else []
+    doubts += [f"{sides} could not be compared in: {', '.join(missing)}."] if missing else []
+    if doubts:
+        return warned(check, " ".join(doubts))
     return passed(check, f"{sides} agree in {len(found)} fields.")
 
 
