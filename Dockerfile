@@ -10,32 +10,33 @@ RUN mkdir /requirements && sed '/^\[project.scripts\]/,$d' pyproject.toml > /req
 # Packages are installed from the lock, by the uv that the lock pins. pyproject.toml says which ones a target
 # needs, the lock which version of each, and with which hash.
 FROM python:${PYTHON} AS installer
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/sluice
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/sluice \
+    UV_CACHE_DIR=/cache/uv PIP_CACHE_DIR=/cache/pip
 WORKDIR /build
 COPY installer.lock ./
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     pip install --quiet --root-user-action=ignore --require-hashes --requirement installer.lock \
     && uv venv --quiet "$VIRTUAL_ENV"
 COPY requirements.lock overrides.txt ./
 COPY --from=requirements /requirements ./
 
 FROM installer AS gateway-packages
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     uv pip install --require-hashes --constraint requirements.lock --override overrides.txt \
     --requirement pyproject.toml --extra telemetry
 
 FROM installer AS worker-packages
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     uv pip install --require-hashes --constraint requirements.lock --override overrides.txt \
     --requirement pyproject.toml --extra telemetry --extra flows --extra docker
 
 FROM installer AS stand-ins-packages
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     uv pip install --prefix /stand-ins --constraint requirements.lock aiosmtpd 'moto[server,s3,sqs]' rich
 
 # Our own code, as the wheel that is released; the only part that a change of code builds anew.
 FROM installer AS code
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     uv pip install --quiet --system --constraint requirements.lock setuptools
 COPY README.md LICENSE pyproject.toml ./
 COPY app app

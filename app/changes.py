@@ -108,9 +108,9 @@ async def runs_changed(session: AsyncSession, runs: Collection[Run]) -> None:
     await _announce(session, subjects)
 
 
-async def gone(session: AsyncSession, subjects: Collection[str]) -> None:
-    """Wake whoever watches what is no longer there."""
-    await _announce(session, subjects)
+async def runs_gone(session: AsyncSession, run_ids: Collection[uuid.UUID]) -> None:
+    """Wake whoever watches these runs, which are no longer there."""
+    await _announce(session, [f"run:{run_id}" for run_id in run_ids])
 
 
 async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:

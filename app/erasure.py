@@ -63,7 +63,7 @@ async def erase(session: AsyncSession, application_ids: Collection[str], *, acto
     removed["decisions"] = await _removed(session, decisions.returning(Decision.application_id))
     gone = (await session.execute(runs.returning(Run.application_id, Run.id))).all()
     removed["runs"] = Counter(application_id for application_id, _ in gone if application_id is not None)
-    await changes.gone(session, [f"run:{run_id}" for _, run_id in gone])
+    await changes.runs_gone(session, [run_id for _, run_id in gone])
     await changes.applications_changed(session, sorted(application_ids), purged_at=func.now(), applicant=None)
     counts = await _audited(session, "application.purged", application_ids, removed, actor)
     return counts + Counter(applications=len(application_ids))

@@ -222,7 +222,7 @@ async def _purge_runs(
         return Counts(), None
     ids = [run_id for _, run_id in found]
     await session.execute(delete(Run).where(Run.id.in_(ids)))
-    await changes.gone(session, [f"run:{run_id}" for run_id in ids])
+    await changes.runs_gone(session, ids)
     return _audited(session, "runs", len(found), cutoff), found[-1]
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import tables
 from bench.load import Sample
 
 FILE = Path(__file__).with_name("results.json")
-DOCUMENT = Path(__file__).parents[1] / "docs/benchmarks.md"
 _BEGIN, _END = "<!-- results: written by make bench -->", "<!-- end of results -->"
 
 
@@ -30,7 +27,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(tables.Aimed):
     """A ratio, and what we want it to be. `connections` is None where that means nothing."""
 
     section: str
@@ -38,21 +35,10 @@ class Figure:
     theirs: Side
     ratio: float
     connections: int | None = None
-    at_least: float | None = None
-    at_most: float | None = None
 
     @property
-    def aim(self) -> str:
-        if self.at_least is not None:
-            return f"≥ {self.at_least:g}"
-        return f"≤ {self.at_most:g}" if self.at_most is not None else ""
-
-    @property
-    def reached(self) -> bool | None:
-        """Whether the aim is reached; None where there is none."""
-        if self.at_least is not None:
-            return self.ratio >= self.at_least
-        return self.ratio <= self.at_most if self.at_most is not None else None
+    def value(self) -> float:
+        return self.ratio
 
 
 def side(name: str, samples: Sequence[Sample]) -> Side:
@@ -86,7 +72,6 @@ def table(figures: Sequence[Figure]) -> list[tuple[str, ...]]:
 
 
 def _row(figure: Figure) -> tuple[str, ...]:
-    reached = {True: "yes", False: "no", None: ""}[figure.reached]
     return (
         figure.ours.name,
         str(figure.connections or ""),
@@ -94,8 +79,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
         figure.theirs.name,
         *_numbers(figure.theirs),
         f"{figure.ratio:.2f}",
-        figure.aim,
-        reached,
+        *figure.verdict(),
     )
 
 
@@ -108,18 +92,7 @@ def _numbers(side: Side) -> tuple[str, str, str]:
 
 def show(figures: Sequence[Figure]) -> str:
     """The table in columns, for a terminal."""
-    rows = table(figures)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
-def markdown(figures: Sequence[Figure]) -> str:
-    """The table for docs/benchmarks.md."""
-    heading, *rows = table(figures)
-    lines = [heading, tuple("---" for _ in heading), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return tables.columns(table(figures))
 
 
 def write(figures: Sequence[Figure]) -> None:
@@ -128,29 +101,22 @@ def write(figures: Sequence[Figure]) -> None:
     Sections that were measured take the place of what was there of them: a ratio's two sides are always of
     one run, different sections need not be.
     """
-    measured = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-    }
+    measured = tables.circumstances()
     sections = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
     for name in dict.fromkeys(figure.section for figure in figures):
-        of_section = [figure for figure in figures if figure.section == name]
-        sections[name] = measured | {
-            "figures": [{**asdict(figure), "reached": figure.reached} for figure in of_section]
-        }
-    FILE.write_text(json.dumps(sections, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    DOCUMENT.write_text(documented(DOCUMENT.read_text("utf-8")), encoding="utf-8")
+        of_section = [figure.kept() for figure in figures if figure.section == name]
+        sections[name] = measured | {"figures": of_section}
+    tables.keep(sections, FILE)
+    tables.DOCUMENT.write_text(documented(tables.DOCUMENT.read_text("utf-8")), encoding="utf-8")
 
 
 def documented(text: str) -> str:
     """The document's text with the results that were written last."""
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
     sections = json.loads(FILE.read_text("utf-8"))
     said = "\n".join(_measured(name, content) for name, content in sections.items())
     figures = [_figure(one) for content in sections.values() for one in content["figures"]]
-    return f"{before}{begin}\n{said}\n\n{markdown(figures)}\n{end}{after}"
+    content = f"{said}\n\n{tables.markdown(table(figures))}"
+    return tables.between(_BEGIN, _END, text=text, content=content)
 
 
 def _measured(name: str, content: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a real PostgreSQL, built by the real migrations."""
+"""Fixtures shared by all tests: a real PostgreSQL, built by the real migrations, and stand-ins of AWS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -66,13 +67,24 @@ async def sessions(database: DatabaseSettings) -> AsyncIterator[Sessions]:
     await engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """A stand-in of AWS for the whole test run. It forgets nothing between tests."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 class SharedParts(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Keeps tests that share an expensive part in one process: the whole stack, a Prefect server, a file."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        if path.parts[1] == "e2e" or path.parts[1:3] == ("integration", "flows"):
-            return str(path.parent)
+        for shared in ("tests/e2e", "tests/integration/flows"):
+            if path.is_relative_to(shared):
+                return shared
         return "prefect" if _asks_for_prefect(path) else str(path)
 
 

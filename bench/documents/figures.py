@@ -18,6 +18,7 @@ from bench.documents.scoring import (
 )
 from bench.documents.shots import BACK, CARD_BACK, FRONT, PASSPORT, SUBJECTS, Shot
 from bench.results import percentile
+from bench.tables import Aimed
 from flows.extraction.checks import Recommendation, Status
 
 _SMALL = "520 px"
@@ -25,28 +26,17 @@ _ALWAYS_DECODED = ("clean", "rotated", "phone", "glare", "perspective")
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Aimed):
     """A number for each degradation that it is known for, one over all of them, and what it should be."""
 
     name: str
     unit: str
     overall: float
     by_degradation: Mapping[str, float]
-    at_least: float | None = None
-    at_most: float | None = None
 
     @property
-    def aim(self) -> str:
-        if self.at_least is not None:
-            return f"≥ {self.at_least:g}"
-        return f"≤ {self.at_most:g}" if self.at_most is not None else ""
-
-    @property
-    def reached(self) -> bool | None:
-        """Whether the aim is reached; None where there is none."""
-        if self.at_least is not None:
-            return self.overall >= self.at_least
-        return self.overall <= self.at_most if self.at_most is not None else None
+    def value(self) -> float:
+        return self.overall
 
 
 def of(documents: Sequence[Scored], forgeries: Sequence[Scored], shots: Sequence[Shot]) -> list[Figure]:
@@ -198,28 +188,26 @@ def _shares(
         for degradation in DEGRADATIONS
         if (some := [one for one in found if one.degradation == degradation])
     }
-    return Figure(name, unit, measure(found), by_degradation, at_least, at_most)
+    return Figure(name, unit, measure(found), by_degradation, at_least=at_least, at_most=at_most)
 
 
 def _percent(part: float, whole: float) -> float:
     return 100 * part / whole if whole else 0.0
 
 
-def heading() -> tuple[str, ...]:
-    return ("what", *DEGRADATIONS, "all", "aim", "")
+def table(figures: Iterable[Figure]) -> list[tuple[str, ...]]:
+    """Rows of cells, the heading first."""
+    return [("what", *DEGRADATIONS, "all", "aim", ""), *map(_row, figures)]
 
 
-def row(figure: Figure) -> tuple[str, ...]:
-    """The cells of a table's row, as many as `heading` has."""
-    reached = {True: "yes", False: "no", None: ""}[figure.reached]
+def _row(figure: Figure) -> tuple[str, ...]:
     cells = (figure.by_degradation.get(name) for name in DEGRADATIONS)
     unit = f" {figure.unit}" if figure.unit and figure.unit != "%" else figure.unit
     return (
         figure.name,
         *("" if value is None else _shown(value) for value in cells),
         f"{_shown(figure.overall)}{unit}",
-        figure.aim,
-        reached,
+        *figure.verdict(),
     )
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.documents.figures import Figure, heading, row
+from bench import tables
+from bench.documents.figures import Figure, table
 from bench.documents.scoring import Scored
-from bench.results import DOCUMENT
 
 FILE = Path(__file__).parents[1] / "documents.json"
 _BEGIN, _END = "<!-- documents: written by make bench-documents -->", "<!-- end of documents -->"
@@ -32,44 +29,32 @@ class Run:
 
 def show(figures: Sequence[Figure]) -> str:
     """The table in columns, for a terminal."""
-    rows = [heading(), *map(row, figures)]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in rows
-    )
+    return tables.columns(table(figures))
 
 
 def write(run: Run) -> None:
     """Write bench/documents.json, and from it the table in docs/benchmarks.md."""
-    content = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
+    content = tables.circumstances() | {
         "seed": run.seed,
         "people": run.people,
         "pictures": run.pictures,
         "versions": run.versions,
-        "figures": [{**asdict(figure), "reached": figure.reached} for figure in run.figures],
+        "figures": [figure.kept() for figure in run.figures],
     }
-    FILE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    DOCUMENT.write_text(documented(DOCUMENT.read_text("utf-8")), encoding="utf-8")
+    tables.keep(content, FILE)
+    tables.DOCUMENT.write_text(documented(tables.DOCUMENT.read_text("utf-8")), encoding="utf-8")
 
 
 def documented(text: str) -> str:
     """The document's text with the results that were written last."""
-    before, begin, rest = text.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
     content = json.loads(FILE.read_text("utf-8"))
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     said = (
         f"Measured at {content['measured_at']} with seed {content['seed']}: {content['people']} people, "
         f"{content['pictures']:,} pictures; Python {content['python']}, {versions}."
     )
-    rows = [heading(), tuple("---" for _ in heading())]
-    rows += [row(_figure(figure)) for figure in content["figures"]]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in rows)
-    return f"{before}{begin}\n{said}\n\n{table}\n{end}{after}"
+    figures = [_figure(figure) for figure in content["figures"]]
+    return tables.between(_BEGIN, _END, text=text, content=f"{said}\n\n{tables.markdown(table(figures))}")
 
 
 def misses(documents: Iterable[Scored]) -> str:

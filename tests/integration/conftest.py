@@ -21,7 +21,7 @@ from app.prefect_client import PrefectClient
 from app.settings import PrefectSettings
 
 _DATABASE = "prefect"
-_POOL = "test-pool"
+POOL = "test-pool"
 _names = itertools.count(1)
 
 
@@ -90,8 +90,8 @@ class PrefectServer:
     async def redeploy(self, deployment: str, **more: Any) -> None:
         """Delete the deployment, if there is one, and make it anew with `more` about it: its id is new."""
         flow, _, name = deployment.partition("/")
-        if (await self._http.get(f"/work_pools/{_POOL}")).status_code == httpx.codes.NOT_FOUND:
-            await self.post("/work_pools/", {"name": _POOL, "type": "process"})
+        if (await self._http.get(f"/work_pools/{POOL}")).status_code == httpx.codes.NOT_FOUND:
+            await self.post("/work_pools/", {"name": POOL, "type": "process"})
         old = await self._http.get(f"/deployments/name/{deployment}")
         if old.is_success:
             (await self._http.delete(f"/deployments/{old.json()['id']}")).raise_for_status()
@@ -105,7 +105,7 @@ class PrefectServer:
             {
                 "name": name,
                 "flow_id": (await self.post("/flows/", {"name": flow}))["id"],
-                "work_pool_name": _POOL,
+                "work_pool_name": POOL,
                 "parameter_openapi_schema": schema,
                 "enforce_parameter_schema": True,
                 **more,
@@ -147,3 +147,9 @@ async def prefect(prefect_server: PrefectServer) -> AsyncIterator[PrefectClient]
     """The gateway's own client of that server."""
     async with PrefectClient(prefect_server.settings) as client:
         yield client
+
+
+@pytest.fixture
+async def deployment(prefect_server: PrefectServer) -> str:
+    """A deployment of this test's own."""
+    return await prefect_server.deploy()

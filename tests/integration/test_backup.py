@@ -15,17 +15,16 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from app import audit, runs
-from app.circuit import Circuit
+from app import audit
 from app.db import Sessions, create_engine, session_factory
 from app.dev.postgres import EmbeddedPostgres
-from app.dispatcher import dispatch
-from app.models import Run, RunCause, RunState
+from app.models import RunState
 from app.prefect_client import PrefectClient
 from app.projection import refresh
 from app.reconcile import reconcile
 from app.replay import replay
-from app.settings import DatabaseSettings, DispatcherSettings, ProjectionSettings
+from app.settings import DatabaseSettings, ProjectionSettings
+from tests.integration.accepted import accept, hand_over, run_by_id
 from tests.integration.conftest import PrefectServer
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
@@ -89,28 +88,12 @@ def restore(shell: Shell, postgres: EmbeddedPostgres, settings: DatabaseSettings
     return shell(bring_up, {"PATH": path, "SLUICE_DATABASE_URL": settings.url.get_secret_value()})
 
 
-async def accept(sessions: Sessions, deployment: str) -> uuid.UUID:
+async def accept_one(sessions: Sessions, deployment: str) -> uuid.UUID:
     """A run, with the audit entry that an accepted event leaves."""
-    document = str(uuid.uuid4())
-    new = runs.NewRun(RunCause.OBJECT, document, "documents", deployment, {"document_id": document})
+    [run_id] = await accept(sessions, deployment)
     async with sessions.begin() as session:
-        audit.record(session, actor="test", action="accepted", subject=f"object:{document}")
-        run_id = await runs.enqueue(session, new)
-    assert run_id is not None
+        audit.record(session, actor="test", action="accepted", subject=f"run:{run_id}")
     return run_id
-
-
-async def dispatched(sessions: Sessions, prefect: PrefectClient, run_id: uuid.UUID) -> uuid.UUID:
-    """The id of its flow run, once all that waits has been handed to Prefect."""
-    await dispatch(sessions, prefect, DispatcherSettings(), Circuit("test"))
-    flow_run_id = (await read(sessions, run_id)).flow_run_id
-    assert flow_run_id is not None
-    return flow_run_id
-
-
-async def read(sessions: Sessions, run_id: uuid.UUID) -> Run:
-    async with sessions() as session:
-        return await session.get_one(Run, run_id)
 
 
 async def test_dispatching_from_an_older_backup_creates_nothing_twice(
@@ -123,19 +106,19 @@ async def test_dispatching_from_an_older_backup_creates_nothing_twice(
     shell: Shell,
 ) -> None:
     deployment = await prefect_server.deploy()
-    under_way = await accept(sessions, deployment)
-    first = await dispatched(sessions, prefect, under_way)
-    waiting = await accept(sessions, deployment)
+    under_way = await accept_one(sessions, deployment)
+    first = await hand_over(sessions, prefect, under_way)
+    waiting = await accept_one(sessions, deployment)
     while await audit.seal(sessions):
         pass
     back_up(shell, postgres)
-    second = await dispatched(sessions, prefect, waiting)
-    lost = await dispatched(sessions, prefect, await accept(sessions, deployment))
+    second = await hand_over(sessions, prefect, waiting)
+    lost = await hand_over(sessions, prefect, await accept_one(sessions, deployment))
 
     verified = await asyncio.to_thread(restore, shell, postgres, restored)
     assert "2 entries sealed and intact, 0 not sealed" in verified
-    assert await dispatched(older, prefect, waiting) == second
-    assert await dispatched(older, prefect, under_way) == first
+    assert await hand_over(older, prefect, waiting) == second
+    assert await hand_over(older, prefect, under_way) == first
 
     flow_runs = await prefect_server.flow_runs(deployment)
     assert {uuid.UUID(flow_run["id"]) for flow_run in flow_runs} == {first, second, lost}
@@ -154,13 +137,13 @@ async def test_what_was_done_after_the_backup_is_done_again(
     shell: Shell,
 ) -> None:
     deployment = await prefect_server.deploy()
-    under_way = await accept(sessions, deployment)
-    first = await dispatched(sessions, prefect, under_way)
+    under_way = await accept_one(sessions, deployment)
+    first = await hand_over(sessions, prefect, under_way)
     await refresh(sessions, prefect, ProjectionSettings())
-    waiting = await accept(sessions, deployment)
+    waiting = await accept_one(sessions, deployment)
     back_up(shell, postgres)
     since = datetime.now(UTC).isoformat()
-    second = await dispatched(sessions, prefect, waiting)
+    second = await hand_over(sessions, prefect, waiting)
     for flow_run_id in (first, second):
         await prefect_server.set_state(flow_run_id, "RUNNING")
         await prefect_server.set_state(flow_run_id, "COMPLETED")
@@ -169,12 +152,12 @@ async def test_what_was_done_after_the_backup_is_done_again(
     *_, forget = commands("Restore")
     environment = {"PATH": os.environ["PATH"], "SINCE": since, "PREFECT_API_URL": prefect_server.api_url}
     await asyncio.to_thread(shell, forget, environment)
-    again = await dispatched(older, prefect, waiting)
+    again = await hand_over(older, prefect, waiting)
     await refresh(older, prefect, ProjectionSettings())
-    assert (await read(older, under_way)).state is RunState.CANCELLED
+    assert (await run_by_id(older, under_way)).state is RunState.CANCELLED
     async with older.begin() as session:
         await replay(session, under_way, actor="test")
-    both = {again, await dispatched(older, prefect, under_way)}
+    both = {again, await hand_over(older, prefect, under_way)}
 
     assert both.isdisjoint({first, second})
     flow_runs = await prefect_server.flow_runs(deployment)

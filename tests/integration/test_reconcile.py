@@ -13,26 +13,16 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from typer.testing import CliRunner
 
-from app import runs
-from app.circuit import Circuit
 from app.cli import cli
 from app.db import Sessions
-from app.dispatcher import dispatch
-from app.models import (
-    Application,
-    ApplicationStatus,
-    Document,
-    DocumentStatus,
-    Run,
-    RunCause,
-    RunState,
-)
+from app.models import Application, ApplicationStatus, Document, DocumentStatus, Run, RunState
 from app.prefect_client import PrefectClient
 from app.prefect_flow_runs import NewFlowRun
 from app.projection import compare, refresh
 from app.reconcile import Report, reconcile
-from app.settings import DatabaseSettings, DispatcherSettings, ProjectionSettings
+from app.settings import DatabaseSettings, ProjectionSettings
 from app.telemetry import UNRECONCILED
+from tests.integration.accepted import accept, dispatched
 
 if TYPE_CHECKING:
     from tests.integration.conftest import PrefectServer
@@ -51,19 +41,7 @@ async def flow_run_id(
     alone: None, sessions: Sessions, prefect: PrefectClient, prefect_server: PrefectServer
 ) -> uuid.UUID:
     """The flow run of our one run, which has run to its end."""
-    new = runs.NewRun(
-        cause_kind=RunCause.OBJECT,
-        cause_id="1",
-        route="documents",
-        deployment=await prefect_server.deploy(),
-        parameters={"document_id": "1"},
-    )
-    async with sessions.begin() as session:
-        run_id = await runs.enqueue(session, new)
-    await dispatch(sessions, prefect, DispatcherSettings(), Circuit("test"))
-    async with sessions() as session:
-        created = (await session.get_one(Run, run_id)).flow_run_id
-    assert created is not None
+    created = await dispatched(sessions, prefect, await prefect_server.deploy())
     await prefect_server.set_state(created, "COMPLETED")
     await refresh(sessions, prefect, ProjectionSettings())
     return created
@@ -81,9 +59,7 @@ async def test_nothing_is_found_when_all_is_well(
 async def test_a_run_that_still_waits_is_a_cause_without_flow_run_after_a_while(
     alone: None, sessions: Sessions, prefect: PrefectClient
 ) -> None:
-    new = runs.NewRun(RunCause.OBJECT, "1", "documents", "not-yet/deployed", {})
-    async with sessions.begin() as session:
-        run_id = await runs.enqueue(session, new)
+    [run_id] = await accept(sessions, "not-yet/deployed")
     assert await reconcile(sessions, prefect) == Report()
     assert (await _at_once(sessions, prefect)).causes_without_flow_run == [f"run:{run_id}"]
 

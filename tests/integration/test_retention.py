@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select
 
-from app import envelopes, migrate, retention
-from app.db import Sessions, create_engine, session_factory
+from app import envelopes, retention
+from app.db import Sessions
 from app.dev.postgres import EmbeddedPostgres
 from app.models import Application, Notification, Run
 from app.object_store import ObjectStore
 from app.retention import Cutoffs
-from app.settings import DatabaseSettings, S3Settings
+from app.settings import S3Settings
+from tests.integration.many_rows import explained, filled
 
 ROWS = 1_000_000
 NEWEST = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -59,46 +57,11 @@ INSERT INTO runs (id, cause_kind, cause_id, route, application_id, deployment, p
 
 
 @pytest.fixture(scope="module")
-def many_settings(postgres: EmbeddedPostgres) -> DatabaseSettings:
-    """A database without this release's indexes, to be filled and then migrated."""
-    postgres.create_database("many_rows")
-    settings = DatabaseSettings(url=SecretStr(postgres.url("many_rows")), statement_timeout_seconds=60)
-    migrate.upgrade(settings, "0009")
-    return settings
-
-
-@pytest.fixture(scope="module")
-async def many(many_settings: DatabaseSettings) -> AsyncIterator[Sessions]:
+async def many(postgres: EmbeddedPostgres) -> AsyncIterator[Sessions]:
     """A million rows of each kind."""
-    engine = create_engine(many_settings)
     values = {"rows": ROWS, "newest": NEWEST}
-    async with engine.begin() as connection:
-        for statement in filter(str.strip, _FILL.split(";")):
-            bound = {name: value for name, value in values.items() if f":{name}" in statement}
-            await connection.execute(text(statement), bound)
-    await asyncio.to_thread(migrate.upgrade, many_settings)
-    async with engine.begin() as connection:
-        await connection.execute(text("ANALYZE"))
-    yield session_factory(engine)
-    await engine.dispose()
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
-
-
-async def explained(sessions: Sessions, statement: Select[Any]) -> list[dict[str, Any]]:
-    """The plan that PostgreSQL follows, node by node."""
-    async with sessions() as session:
-        sql = str(
-            statement.compile(
-                dialect=(await session.connection()).dialect, compile_kwargs={"literal_binds": True}
-            )
-        )
-        plan = await session.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace(":", r"\:")))
-    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+    async with filled(postgres, "many_rows", revision="0009", statements=_FILL, **values) as sessions:
+        yield sessions
 
 
 Batch = Callable[[datetime, Any, int], Select[Any]]
@@ -118,7 +81,8 @@ async def test_a_batch_among_a_million_is_found_by_an_index(
     if later:
         async with many() as session:
             (*after,) = (await session.execute(batch(cutoff, None, 5_000))).all()[-1][:2]
-    plan = await explained(many, batch(cutoff, after and tuple(after), LIMIT))
+    async with many() as session:
+        plan = await explained(session, batch(cutoff, after and tuple(after), LIMIT))
 
     assert "Seq Scan" not in {node["Node Type"] for node in plan}, plan
     # What was purged before, what is undecided and what is under way is passed over; nothing else is read.

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
 from prefect.utilities.callables import parameter_schema
 from pydantic import BaseModel
 
-from app import routes_check, routing, runs
+from app import routes_check, runs
 from app.circuit import Circuit
 from app.db import Sessions
-from app.dev.process import free_port
 from app.dispatcher import dispatch
 from app.models import RunCause
 from app.prefect_client import PrefectClient
@@ -29,13 +22,9 @@ from app.prefect_flow_runs import NewFlowRun, Refusal
 from app.routes_check import Finding
 from app.routing import Route
 from app.settings import DispatcherSettings
+from tests.integration.conftest import POOL, PrefectServer
 
-if TYPE_CHECKING:
-    from tests.integration.conftest import PrefectServer
-
-SLUICE = Path(sys.executable).with_name("sluice")
 TOPIC = "arn:aws:sns:us-east-1:123456789012:uploads"
-POOL = "pool-of-routes"
 
 Flow = Callable[..., None]
 
@@ -68,19 +57,10 @@ def route(parameters: dict[str, Any], **changes: Any) -> Route:
 
 async def deploy(server: PrefectServer, flow: Flow, **changes: Any) -> str:
     """A deployment of `flow`, with the schema that Prefect itself makes of its signature."""
-    name = f"{flow.__name__}-{uuid.uuid4()}"
-    pools = await server.post("/work_pools/filter", {"work_pools": {"name": {"any_": [POOL]}}})
-    if not pools:
-        await server.post("/work_pools/", {"name": POOL, "type": "process"})
-    deployment = {
-        "name": "test",
-        "flow_id": (await server.post("/flows/", {"name": name}))["id"],
-        "work_pool_name": POOL,
-        "parameter_openapi_schema": parameter_schema(flow).model_dump_for_openapi(),
-        "enforce_parameter_schema": True,
-    }
-    await server.post("/deployments/", deployment | changes)
-    return f"{name}/test"
+    deployment = f"{flow.__name__}-{uuid.uuid4()}/test"
+    schema = parameter_schema(flow).model_dump_for_openapi()
+    await server.redeploy(deployment, parameter_openapi_schema=schema, **changes)
+    return deployment
 
 
 @pytest.mark.parametrize(
@@ -261,129 +241,3 @@ async def test_a_routes_queue_tags_and_parameters_arrive_in_prefect_the_urgent_r
     [second] = [run for run in await prefect_server.flow_runs(deployment) if run["id"] != first["id"]]
     assert second["work_queue_name"] == "default"
     assert sorted(second["tags"]) == ["of-the-deployment", "sluice"]
-
-
-GOOD = """\
-# What starts what.
-[[route]]
-name = "scans"
-source = "s3"
-deployment = "{deployment}"
-parameters = {{ text = "{{key}}" }}
-"""
-
-BAD = """
-[[route]]
-name = "colours"
-source = "s3"
-deployment = "scan/default"
-colour = "red"
-"""
-BAD_LINE = 'line 8, route "colours": colour: is not a key of a route'
-
-
-Write = Callable[[str], Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Write the routes file; returns where it is."""
-
-    def to_disk(text: str) -> Path:
-        file = tmp_path / "routes.toml"
-        file.write_text(text)
-        return file
-
-    return to_disk
-
-
-async def sluice(*words: str | Path, **env: str) -> tuple[int, str, str]:
-    """Run the command; its exit status, what it printed, and what it complained about."""
-    process = await asyncio.create_subprocess_exec(
-        SLUICE, *words, env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    output, errors = await process.communicate()
-    return process.returncode or 0, output.decode(), errors.decode()
-
-
-async def test_check_asks_prefect_and_says_what_is_wrong_by_line(
-    prefect_server: PrefectServer, write: Write
-) -> None:
-    api = {"SLUICE_PREFECT_API_URL": prefect_server.api_url}
-    file = write(GOOD.format(deployment=await deploy(prefect_server, by_text)))
-    good = (0, 'line 2, route "scans": OK\n', "")
-    assert await sluice("routes", "check", file, **api) == good
-    assert await sluice("routes", "check", SLUICE_ROUTES_FILE=str(file), **api) == good
-
-    file = write(GOOD.format(deployment=await deploy(prefect_server, by_number)))
-    status, output, _ = await sluice("routes", "check", file, **api)
-    assert status == 1
-    assert 'line 2, route "scans": the flow has no parameter "text"; it has number; the flow needs' in output
-    assert await sluice("routes", "check", "--offline", file, **api) == good
-
-
-async def test_check_names_every_route_of_a_bad_file_without_asking_prefect(write: Write) -> None:
-    status, output, _ = await sluice("routes", "check", write(GOOD.format(deployment="a/b") + BAD))
-    assert (status, output) == (1, f'line 2, route "scans": OK\n{BAD_LINE}\n')
-
-
-async def test_check_tells_apart_a_prefect_that_does_not_answer() -> None:
-    status, output, errors = await sluice("routes", "check", SLUICE_PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert (status, output) == (2, "")
-    assert errors == (
-        "sluice: Prefect cannot be reached: Prefect does not answer (ConnectError). The file alone is good.\n"
-    )
-
-
-async def test_list_prints_what_starts_what_in_order() -> None:
-    status, output, _ = await sluice("routes", "list")
-    assert status == 0
-    assert output == (
-        "document-verification: s3 event=ObjectCreated:* key=applications/{application_id}/{kind}/{filename}"
-        " -> document-verification/default\n"
-        "underwriting-decision: decision -> underwriting-decision/default\n"
-    )
-
-
-def serve(**env: str) -> tuple[int, str]:
-    """Start the gateway, which is to refuse; its exit status and complaint. It must never listen."""
-    port = free_port()
-    command = subprocess.Popen(  # noqa: S603
-        [SLUICE, "serve"],
-        env={**os.environ, "SLUICE_HTTP_PORT": str(port), **env},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while command.poll() is None:
-        with socket.socket() as client:
-            client.settimeout(0.1)
-            assert client.connect_ex(("127.0.0.1", port)) != 0
-    _, errors = command.communicate()
-    return command.returncode, errors
-
-
-def test_a_bad_file_stops_the_start_with_the_same_message(write: Write) -> None:
-    file = write(GOOD.format(deployment="a/b") + BAD)
-    status, errors = serve(SLUICE_ROUTES_FILE=str(file))
-    assert status == 1
-    assert errors == f"sluice: The configuration is not valid: {file} cannot be used. {BAD_LINE}.\n"
-
-
-def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
-    status, errors = serve(SLUICE_ROUTES_FILE=str(tmp_path / "routes.toml"))
-    assert status == 1
-    assert f"The routes file {tmp_path / 'routes.toml'} cannot be read: " in errors
-
-
-def test_a_topic_sent_to_a_route_that_does_not_exist_stops_the_start() -> None:
-    status, errors = serve(SLUICE_SNS_TOPICS=f'{{"{TOPIC}": {{"routes": ["document-verifcation"]}}}}')
-    assert status == 1
-    assert f"SLUICE_SNS_TOPICS sends {TOPIC} to document-verifcation, which it cannot take." in errors
-    assert "Routes it can take: document-verification." in errors
-
-
-def test_the_shipped_routes_are_those_of_the_example() -> None:
-    example = Path(__file__).parents[2] / "examples" / "routes.toml"
-    routes = routing.load(example.read_text("utf-8"), "examples/routes.toml")
-    assert routes.all[:2] == routing.shipped().all

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -13,15 +11,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from sqlalchemy import event, text
+from sqlalchemy import event
 
-from app import migrate, status
-from app.db import Sessions, create_engine, session_factory
+from app import status
+from app.db import Sessions
 from app.dev.postgres import EmbeddedPostgres
 from app.models import RunState
 from app.run_filter import RunFilter
-from app.settings import DatabaseSettings
+from tests.integration.many_rows import explained, filled
 
 RUNS = 1_000_000
 NEWEST = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -49,28 +46,11 @@ INSERT INTO runs (id, cause_kind, cause_id, route, application_id, deployment, p
 
 
 @pytest.fixture(scope="module")
-def many_settings(postgres: EmbeddedPostgres) -> DatabaseSettings:
-    """A database of an earlier release, to be filled and then migrated."""
-    postgres.create_database("many_runs")
-    settings = DatabaseSettings(url=SecretStr(postgres.url("many_runs")), statement_timeout_seconds=60)
-    migrate.upgrade(settings, "0004")
-    return settings
-
-
-@pytest.fixture(scope="module")
-async def many(many_settings: DatabaseSettings) -> AsyncIterator[Sessions]:
+async def many(postgres: EmbeddedPostgres) -> AsyncIterator[Sessions]:
     """A million runs."""
-    engine = create_engine(many_settings)
-    numbers = {"runs": RUNS, "newest": int(NEWEST.timestamp() * 1000)}
-    async with engine.begin() as connection:
-        for statement in filter(str.strip, _FILL.split(";")):
-            bound = {name: value for name, value in numbers.items() if f":{name}" in statement}
-            await connection.execute(text(statement), bound)
-    await asyncio.to_thread(migrate.upgrade, many_settings)
-    async with engine.begin() as connection:
-        await connection.execute(text("ANALYZE runs"))
-    yield session_factory(engine)
-    await engine.dispose()
+    values = {"runs": RUNS, "newest": int(NEWEST.timestamp() * 1000)}
+    async with filled(postgres, "many_runs", revision="0004", statements=_FILL, **values) as sessions:
+        yield sessions
 
 
 NOTHING = RunFilter()
@@ -95,8 +75,8 @@ def described(which: RunFilter) -> str:
     return "+".join(name for name, value in vars(which).items() if value) or "all"
 
 
-async def explained(sessions: Sessions, which: RunFilter, before: uuid.UUID | None) -> list[dict[str, Any]]:
-    """The plan that PostgreSQL follows for the statement that the list itself executes, node by node."""
+async def listing(sessions: Sessions, which: RunFilter, before: uuid.UUID | None) -> list[dict[str, Any]]:
+    """The plan of the statement that the list itself executes."""
     statements: list[Any] = []
     async with sessions() as session:
 
@@ -105,19 +85,7 @@ async def explained(sessions: Sessions, which: RunFilter, before: uuid.UUID | No
 
         event.listen(session.sync_session, "do_orm_execute", note)
         await status.runs(session, which, limit=51, before=before)
-        sql = str(
-            statements[0].compile(
-                dialect=(await session.connection()).dialect, compile_kwargs={"literal_binds": True}
-            )
-        )
-        plan = await session.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace(":", r"\:")))
-    return list(nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from nodes(child)
+        return await explained(session, statements[0])
 
 
 @pytest.mark.parametrize("which", list(combinations()), ids=described)
@@ -126,7 +94,7 @@ async def test_a_million_runs_are_listed_by_an_index(
     many: Sessions, which: RunFilter, later_page: bool
 ) -> None:
     before = uuid.UUID(int=(int((NEWEST - timedelta(days=1)).timestamp() * 1000)) << 80)
-    plan = await explained(many, which, before if later_page else None)
+    plan = await listing(many, which, before if later_page else None)
 
     kinds = {node["Node Type"] for node in plan}
     assert "Seq Scan" not in kinds, plan

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from app import errors
 from app.settings import SnsSettings
@@ -214,20 +213,11 @@ def credentials(no_credentials: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
 
-@pytest.fixture
-def aws() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.mark.usefixtures("credentials")
-async def test_a_subscription_is_confirmed_in_the_region_of_its_topic(aws: str) -> None:
-    sns = boto3.session.Session().client("sns", region_name="eu-west-1", endpoint_url=aws)
+async def test_a_subscription_is_confirmed_in_the_region_of_its_topic(moto_url: str) -> None:
+    sns = boto3.session.Session().client("sns", region_name="eu-west-1", endpoint_url=moto_url)
     topic = sns.create_topic(Name="uploads")["TopicArn"]
-    settings = SnsSettings(endpoint_url=aws)
+    settings = SnsSettings(endpoint_url=moto_url)
     arn = await confirm_subscription(settings, topic, "token")
     assert arn is not None
     assert arn.startswith(f"{topic}:")
@@ -235,10 +225,10 @@ async def test_a_subscription_is_confirmed_in_the_region_of_its_topic(aws: str) 
 
 
 @pytest.mark.usefixtures("credentials")
-async def test_a_topic_that_is_gone_refuses_its_token_for_good(aws: str) -> None:
+async def test_a_topic_that_is_gone_refuses_its_token_for_good(moto_url: str) -> None:
     topic = "arn:aws:sns:eu-west-1:123456789012:gone"
     with pytest.raises(errors.SubscriptionRefused, match=topic) as raised:
-        await confirm_subscription(SnsSettings(endpoint_url=aws), topic, "the-token")
+        await confirm_subscription(SnsSettings(endpoint_url=moto_url), topic, "the-token")
     assert "the-token" not in raised.value.detail
 
 
@@ -284,8 +274,8 @@ async def test_sns_out_of_reach_is_a_503() -> None:
 
 
 @pytest.mark.usefixtures("no_credentials")
-async def test_missing_credentials_are_our_trouble(aws: str) -> None:
+async def test_missing_credentials_are_our_trouble(moto_url: str) -> None:
     with pytest.raises(errors.Unavailable, match="credentials"):
         await confirm_subscription(
-            SnsSettings(endpoint_url=aws), "arn:aws:sns:eu-west-1:123456789012:uploads", "token"
+            SnsSettings(endpoint_url=moto_url), "arn:aws:sns:eu-west-1:123456789012:uploads", "token"
         )

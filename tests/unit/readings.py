@@ -1,9 +1,12 @@
-"""Readings for tests of what is made of them."""
+"""Lines and readings for tests of what is made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from flows.extraction.engine import Line
 from flows.extraction.fields import Field, FieldName, Reading, Source
 
 LICENSE = {
@@ -36,6 +39,13 @@ PASSPORT = {
     "NATIONALITY": "UTO",
     "SEX": "F",
 }
+
+
+def line(text: str, x: float, y: float, height: float = 30) -> Line:
+    """A line of text at a place; half its height per character."""
+    width = len(text) * height / 2
+    corners = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], dtype=np.float32)
+    return Line(text, 99.0, corners)
 
 
 def reading(

@@ -96,5 +96,6 @@ def test_a_wrong_value_counts_and_more_so_when_it_claims_to_be_certain(
 
 def test_a_row_has_a_cell_for_every_column() -> None:
     figure = figures.Figure("of something", "%", 12.345, {"clean": 100.0}, at_least=99)
-    assert len(figures.row(figure)) == len(figures.heading()) == len(DEGRADATIONS) + 4
-    assert figures.row(figure)[-3:] == ("12.35%", "≥ 99", "no")
+    heading, row = figures.table([figure])
+    assert len(row) == len(heading) == len(DEGRADATIONS) + 4
+    assert row[-3:] == ("12.35%", "≥ 99", "no")

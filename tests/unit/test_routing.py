@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -344,48 +343,3 @@ def test_a_text_is_filled_piece_by_piece(pieces: list[str | tuple[str]], values:
     filled = "".join(values[piece[0]] if isinstance(piece, tuple) else piece for piece in pieces)
     nested = {"deep": [{"er": template}, template]}
     assert route(parameters=nested).render(values) == {"deep": [{"er": filled}, filled]}
-
-
-def table(heading: str) -> dict[str, list[str]]:
-    """The other cells of each row of the table below that heading of docs/routes.md, by its first word."""
-    text = (Path(__file__).parents[2] / "docs" / "routes.md").read_text("utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()]
-    return {cells[0].strip("`"): cells[1:] for cells in rows if cells and cells[0].startswith("`")}
-
-
-def sources(cell: str) -> set[str]:
-    return set(re.findall(r"`(\w+)`", cell))
-
-
-def test_every_key_is_documented_with_its_sources_and_default() -> None:
-    documented = table("Keys")
-    assert list(documented) == list(routing.Route.model_fields)
-    everywhere = set(routing._VALUES)
-    for name, field in routing.Route.model_fields.items():
-        source, default, _ = documented[name]
-        assert sources(source) == routing._ONLY_FOR.get(name, everywhere), name
-        assert (default == "*needed*") == field.is_required(), name
-        if isinstance(field.default, (str, int)):
-            assert default == f"`{field.default}`"
-
-
-def test_every_placeholder_is_documented_with_its_sources() -> None:
-    by_source = routing._VALUES | {"s3": routing._VALUES["s3"] | routing._OF_A_DOCUMENT}
-    every = frozenset[str]().union(*by_source.values())
-    known = {name: {source for source, names in by_source.items() if name in names} for name in every}
-    assert {name.strip("{}"): sources(row[0]) for name, row in table("Placeholders").items()} == known
-
-
-def test_the_first_route_of_the_documents_does_what_they_say() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "routes.md").read_text("utf-8")
-    first, own = re.findall(r"```toml\n(.+?)```", text, re.DOTALL)
-    [match] = matched(routing.load(first, "first"), "scans/b7/page-1.png", bucket="scanner-output")
-    values = {**match.captures, "bucket": "scanner-output", "key": "scans/b7/page-1.png"}
-    assert match.route.render(values) == {
-        "batch": "b7",
-        "location": "s3://scanner-output/scans/b7/page-1.png",
-        "dpi": 300,
-    }
-    lines = [line.removeprefix("   ") for line in own.splitlines()]
-    assert routing.load("\n".join(lines), "own").for_message(TOPIC)

@@ -23,16 +23,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from app import encryption, migrate
 from app.db import create_engine, session_factory
 from app.dev.postgres import EmbeddedPostgres
 from app.dev.process import Process, free_port
-from app.dev.serving import serving
 from app.dev.sns_signing import Signer
 from app.models import Notification, Run, RunState
 from app.settings import DatabaseSettings
@@ -62,18 +57,6 @@ def older(tmp_path: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(files.stdout)) as archive:
         archive.extractall(folder, filter="data")
     return folder
-
-
-@pytest.fixture
-async def signer() -> AsyncIterator[Signer]:
-    port = free_port()
-    signer = Signer(f"http://127.0.0.1:{port}")
-
-    async def certificate(_: Request) -> Response:
-        return Response(signer.certificate_pem)
-
-    async with serving(Starlette(routes=[Route(signer.certificate_path, certificate)]), port):
-        yield signer
 
 
 @pytest.fixture

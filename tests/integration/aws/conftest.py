@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 from moto.sns.responses import SNSResponse
 from pydantic import SecretStr
 
 from app import encryption
 from app.aws.clients import Aws, clients
+from app.aws.connect import connect, differences
 from app.aws.plan import Plan, make_plan
 from app.settings import AwsSettings, DatabaseSettings, EncryptionSettings, Settings, SnsSettings, TopicPolicy
 
 ACCOUNT = "123456789012"
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:sluice-uploads"
 BUCKET = "sluice-documents"
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture
@@ -79,3 +70,22 @@ def aws(settings: Settings) -> Aws:
 @pytest.fixture
 def plan(settings: Settings, aws: Aws) -> Plan:
     return make_plan(settings, aws)
+
+
+def found(aws: Aws, plan: Plan, *, manage_bucket: bool = True) -> list[str]:
+    """What a check says."""
+    return [str(one) for one in differences(aws, plan, manage_bucket=manage_bucket, policies=True)]
+
+
+def connected(aws: Aws, plan: Plan, **options: bool) -> list[str]:
+    """What was changed."""
+    return [str(one) for one, changed in connect(aws, plan, **{"manage_bucket": True, **options}) if changed]
+
+
+def subscription_arn(aws: Aws) -> str:
+    [one] = aws.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
+    return one["SubscriptionArn"]
+
+
+def queue_url(aws: Aws, plan: Plan) -> str:
+    return aws.sqs.get_queue_url(QueueName=plan.queue)["QueueUrl"]

@@ -7,38 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from moto.core.responses import ActionResult
-from moto.sns.models import sns_backends
-from moto.sns.responses import SNSResponse
 from typer.testing import CliRunner
 
 from app.aws.clients import Aws, clients
-from app.aws.connect import connect, differences, settings_against
 from app.aws.plan import Plan, make_plan
 from app.aws.policies import managed, queue_policy, same, topic_policy
 from app.cli import cli
-from app.errors import Misconfigured, Unavailable
-from app.settings import Settings, SnsSettings, TopicPolicy
-from tests.integration.aws.conftest import ACCOUNT, BUCKET, TOPIC
-
-
-def found(aws: Aws, plan: Plan, *, manage_bucket: bool = True) -> list[str]:
-    """What a check says."""
-    return [str(one) for one in differences(aws, plan, manage_bucket=manage_bucket, policies=True)]
-
-
-def connected(aws: Aws, plan: Plan, **options: bool) -> list[str]:
-    """What was changed."""
-    return [str(one) for one, changed in connect(aws, plan, **{"manage_bucket": True, **options}) if changed]
-
-
-def subscription_arn(aws: Aws) -> str:
-    [one] = aws.sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
-    return one["SubscriptionArn"]
-
-
-def queue_url(aws: Aws, plan: Plan) -> str:
-    return aws.sqs.get_queue_url(QueueName=plan.queue)["QueueUrl"]
+from app.settings import Settings
+from tests.integration.aws.conftest import BUCKET, TOPIC, connected, found, queue_url, subscription_arn
 
 
 def test_an_empty_account_is_connected_and_another_time_changes_nothing(aws: Aws, plan: Plan) -> None:
@@ -277,68 +253,6 @@ def test_the_oldest_version_of_a_policy_makes_room(aws: Aws, plan: Plan) -> None
     assert same(document, managed(plan)["worker"])
 
 
-def test_a_subscription_that_nobody_confirmed_is_asked_again(
-    aws: Aws, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """moto confirms every subscription at once, so its list is made to say what SNS's says until then."""
-    connected(aws, plan)
-
-    def pending(self: SNSResponse) -> ActionResult:
-        waiting = {"SubscriptionArn": "PendingConfirmation", "Protocol": "https", "Endpoint": plan.endpoint}
-        return ActionResult({"Subscriptions": [waiting]})
-
-    monkeypatch.setattr(SNSResponse, "list_subscriptions_by_topic", pending)
-    [told] = found(aws, plan)
-    assert "waits to be confirmed by the gateway" in told
-    assert len(connected(aws, plan)) == 1
-
-
-def test_a_filter_policy_is_told_and_left(aws: Aws, plan: Plan) -> None:
-    connected(aws, plan)
-    _subscription("FilterPolicy", '{"store": ["example"]}')(aws, plan)
-    [told] = found(aws, plan)
-    assert "filter policy" in told
-    assert connected(aws, plan) == []
-
-
-def test_undelivered_messages_are_told(aws: Aws, plan: Plan) -> None:
-    connected(aws, plan)
-    aws.sqs.send_message(QueueUrl=queue_url(aws, plan), MessageBody="{}")
-    assert found(aws, plan) == [
-        "Queue sluice-uploads-dead holds about 1 undelivered messages; run `sluice aws redrive`."
-    ]
-
-
-@pytest.mark.parametrize(
-    ("topics", "said"),
-    [
-        ({}, ["not on the gateway's allow-list"]),
-        ({TOPIC: TopicPolicy()}, ["takes SHA-1 signatures"]),
-        (
-            {TOPIC: TopicPolicy(min_signature_version=2, max_age_seconds=60)},
-            ["refuses what SNS still delivers"],
-        ),
-        ({TOPIC: TopicPolicy(min_signature_version=2)}, []),
-    ],
-)
-def test_what_the_gateway_would_refuse_is_told(
-    topics: dict[str, TopicPolicy], said: list[str], plan: Plan
-) -> None:
-    told = settings_against(plan, SnsSettings(topics=topics))
-    assert len(told) == len(said)
-    assert all(sentence in str(one) for sentence, one in zip(said, told, strict=True))
-
-
-def test_the_gateways_address_must_be_known(aws: Aws, plan: Plan, settings: Settings) -> None:
-    settings.aws.gateway_url = None
-    with pytest.raises(Misconfigured, match="SLUICE_AWS_GATEWAY_URL"):
-        differences(aws, replaced(plan, gateway_url=None), manage_bucket=False, policies=True)
-
-
-def replaced(plan: Plan, **changes: Any) -> Plan:
-    return Plan(**{**vars(plan), **changes})
-
-
 def test_a_stand_in_with_a_name_is_asked_for_buckets_by_path(
     aws_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,23 +261,6 @@ def test_a_stand_in_with_a_name_is_asked_for_buckets_by_path(
     aws = clients(settings)
     connected(aws, make_plan(settings, aws))
     assert aws.s3.list_buckets()["Buckets"][0]["Name"] == BUCKET
-
-
-def test_an_account_out_of_reach_says_so(
-    aws_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(Unavailable, match="AWS cannot be reached"):
-        make_plan(settings, clients(settings))
-
-
-def test_one_that_is_listed_with_its_arn_before_it_was_confirmed(aws: Aws, plan: Plan) -> None:
-    """As LocalStack does it; an attribute tells."""
-    connected(aws, plan)
-    subscriptions = sns_backends[ACCOUNT]["us-east-1"].subscriptions
-    subscriptions[subscription_arn(aws)].attributes["PendingConfirmation"] = "true"
-    [told] = found(aws, plan)
-    assert "waits to be confirmed by the gateway" in told
 
 
 @pytest.fixture

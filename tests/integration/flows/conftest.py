@@ -8,7 +8,7 @@ import os
 import sys
 import uuid
 from asyncio.subprocess import PIPE, STDOUT, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any, NamedTuple, Protocol
 import asyncpg
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 from sqlalchemy import select
 from starlette.applications import Starlette
@@ -49,15 +48,6 @@ class ServesPrefect(Protocol):
     async def post(self, path: str, body: Any) -> Any: ...
 
 
-@pytest.fixture(scope="session")
-def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 async def mailbox(tmp_path: Path) -> AsyncIterator[MailSink]:
     sink = MailSink(free_port(), tmp_path)
@@ -68,12 +58,12 @@ async def mailbox(tmp_path: Path) -> AsyncIterator[MailSink]:
 
 @pytest.fixture
 def settings(
-    database: DatabaseSettings, s3_url: str, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
+    database: DatabaseSettings, moto_url: str, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
     """The settings a flow run finds in its environment."""
     environment = {
         "SLUICE_DATABASE_URL": database.url.get_secret_value(),
-        "SLUICE_S3_ENDPOINT_URL": s3_url,
+        "SLUICE_S3_ENDPOINT_URL": moto_url,
         "SLUICE_ENCRYPTION_KEYS": encryption.new_key("test"),
         "SLUICE_MAIL_SMTP_PORT": str(mailbox.port),
         "AWS_ACCESS_KEY_ID": "testing",

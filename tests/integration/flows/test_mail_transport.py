@@ -117,10 +117,10 @@ async def test_without_the_demanded_starttls_nothing_is_sent(
 
 
 @pytest.fixture
-def ses(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> MailSettings:
+def ses(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> MailSettings:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    return MailSettings(transport="ses", ses_endpoint_url=s3_url)
+    return MailSettings(transport="ses", ses_endpoint_url=moto_url)
 
 
 async def test_ses_takes_an_email_from_a_verified_sender_only(

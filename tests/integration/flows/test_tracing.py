@@ -225,7 +225,12 @@ async def test_a_decisions_flow_goes_on_in_its_callers_trace_and_tells_nothing_o
         entrypoint="flows.underwriting_decision.underwriting_decision",
         parameter_openapi_schema={},
     )
-    decision = {"outcome": "approved", "decided_by": "underwriter-17", "note": "Spoke to Quimby."}
+    decision = {
+        "application_id": "A-17",
+        "outcome": "approved",
+        "decided_by": "underwriter-17",
+        "note": "Spoke to Quimby.",
+    }
     body = json.dumps(decision).encode()
     headers = standard_webhooks.sign(secret, "msg-17", datetime.now(UTC), body)
     traceparent = f"00-{CALLERS_TRACE}-00f067aa0ba902b7-01"
