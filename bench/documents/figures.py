@@ -120,11 +120,17 @@ def _flags(documents: Sequence[Scored], forgeries: Sequence[Scored]) -> list[Fig
         for kind in (*kinds, SOMEBODY_ELSE)
         if any(one.kind == kind for one in forgeries)
     ]
+    honest = [one for one in documents if one.kind == BOTH]
     return [
         *figures,
         _shares(
+            "honest, yet flagged",
+            honest,
+            lambda found: _percent(sum(map(is_flagged, found)), len(found)),
+        ),
+        _shares(
             "honest, yet said to differ",
-            [one for one in documents if one.kind == BOTH],
+            honest,
             lambda found: _percent(sum(one.comparison is Status.FAIL for one in found), len(found)),
         ),
     ]
