@@ -10,7 +10,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -35,7 +35,14 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app import s3_events
 from app.db import Sessions
 from app.errors import SluiceError
-from app.models import UNFINISHED_RUN_STATES, Application, Notification, QuarantinedMessage, Run
+from app.models import (
+    UNFINISHED_RUN_STATES,
+    Application,
+    LeavingObject,
+    Notification,
+    QuarantinedMessage,
+    Run,
+)
 
 Counts = Counter[str]
 """How many of each kind of row."""
@@ -45,6 +52,9 @@ Place = tuple[datetime, uuid.UUID]
 
 _place = tuple_(Notification.received_at, Notification.id)
 _LOOKED_THROUGH_AT_ONCE = 5_000
+_LONGEST_WAIT = timedelta(minutes=1)
+"""A row's time is that at which its transaction began. The first message about an application may have begun
+before the registration that it had to wait for, by less than the statement timeout (10 s)."""
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -83,7 +93,8 @@ async def drop_of(
     """Drop what tells of the application's uploads, given their buckets and keys; in quarantine the rows too.
 
     No index leads from an application to its messages, and one may have come several times. So all since it
-    was created are looked through, some thousands in a transaction. `dry_run` only counts.
+    was created are looked through, some thousands in a transaction. What told of a key that is not given is
+    known by the application's id as a folder. `dry_run` only counts.
     """
     counts = Counts()
     async with sessions.begin() as session:
@@ -93,7 +104,7 @@ async def drop_of(
         if not dry_run:
             await session.execute(delete(QuarantinedMessage).where(QuarantinedMessage.id.in_(held)))
     counts["quarantine"] = len(held)
-    after: Place | None = (application.created_at, uuid.UUID(int=0))
+    after: Place | None = (application.created_at - _LONGEST_WAIT, uuid.UUID(int=0))
     while after is not None:
         async with sessions.begin() as session:
             page = _page(after)
@@ -105,7 +116,25 @@ async def drop_of(
             if not dry_run:
                 await drop(session, told)
         counts["notifications"] += len(told)
-    return counts
+    return +counts
+
+
+async def drop_turned_away(session: AsyncSession, objects: Collection[LeavingObject]) -> int:
+    """Drop what told of uploads for purged applications, given their notes; how many messages it was.
+
+    Such a note was made in its message's transaction, so both bear the same time.
+    """
+    columns = select(Notification.id, Notification.envelope).where(
+        Notification.envelope.is_not(None), Notification.received_at.in_({one.since for one in objects})
+    )
+    keys = {(one.bucket, one.key) for one in objects}
+    told = [
+        found_id
+        for found_id, envelope in await session.execute(columns)
+        if any((event.bucket, event.key) in keys for event in _events(envelope or ""))
+    ]
+    await drop(session, told)
+    return len(told)
 
 
 def _page(after: Place) -> Subquery:

@@ -133,7 +133,8 @@ async def _audited(
 
 
 async def delete_objects(sessions: Sessions, store: ObjectStore) -> Counts:
-    """Delete from the bucket all that is noted to leave; counts `objects`, and `objects_kept` if S3 refuses.
+    """Delete from the bucket all that is noted to leave, and what told of it when its application was purged
+    already; counts `objects`, `notifications`, and `objects_kept` if S3 refuses.
 
     Raises ObjectStoreUnavailable when S3 cannot be asked. Two may do this at once.
     """
@@ -146,6 +147,9 @@ async def delete_objects(sessions: Sessions, store: ObjectStore) -> Counts:
         if not batch:
             return counts
         after = batch[-1].document_id
+        async with sessions.begin() as session:
+            if told := await envelopes.drop_turned_away(session, batch):
+                counts["notifications"] += told
         refusals = await asyncio.gather(*(store.delete(one.bucket, one.key) for one in batch))
         for one, code in zip(batch, refusals, strict=True):
             if code is not None:
@@ -174,21 +178,21 @@ async def erase_application(
 ) -> Counts:
     """Remove one application at once, whatever its age, with the messages that announced its uploads.
 
-    The pictures leave with `delete_objects`. Doing it again changes nothing. Raises NotFound; and Conflict
-    while a run of it is under way, unless `force`: such a run then fails for want of its document. `dry_run`
-    only counts.
+    The pictures leave with `delete_objects`. Doing it again removes the messages that came since. Raises
+    NotFound; and Conflict while a run of it is under way, unless `force`: such a run then fails for want of
+    its document. `dry_run` only counts.
     """
     async with sessions() as session:
         application = await session.get(Application, application_id)
         if application is None:
             raise applications.unknown(application_id)
-        if application.purged_at is not None:
-            return Counts()
         if not force:
             await _check_over(session, application_id)
         keys = await _keys_of(session, application_id)
     # Before the documents, by whose keys they are known.
     counts = await envelopes.drop_of(sessions, application, keys, dry_run=dry_run)
+    if application.purged_at is not None:
+        return counts
     async with sessions() as session:
         await applications.lock(session, application_id)
         if not force:

@@ -27,6 +27,7 @@ _NOT_READ = (DocumentStatus.UNREADABLE, DocumentStatus.REJECTED)
 async def note_read(session: AsyncSession, settings: MailSettings, document: Document) -> None:
     """The document was read: with the last one that was needed, the applicant is to be told, once."""
     await _withdraw(session, document, Template.DOCUMENT_UNREADABLE)
+    await _withdraw_superseded(session, document.application_id)
     if settings.document_emails and all((await session.execute(_conditions(document))).one()):
         await telling.note_due(session, _cause(document, Template.DOCUMENTS_RECEIVED))
 
@@ -112,6 +113,15 @@ async def _withdraw(session: AsyncSession, document: Document, template: Templat
     due = delete(Email).where(
         Email.document_id == document.id, Email.template == template, Email.status == EmailStatus.DUE
     )
+    await session.execute(due.execution_options(synchronize_session=False))
+
+
+async def _withdraw_superseded(session: AsyncSession, application_id: str) -> None:
+    """What was due about documents that newer ones replace: no run of theirs sends it any more."""
+    superseded = select(Document.id).where(
+        Document.application_id == application_id, Document.status == DocumentStatus.SUPERSEDED
+    )
+    due = delete(Email).where(Email.document_id.in_(superseded), Email.status == EmailStatus.DUE)
     await session.execute(due.execution_options(synchronize_session=False))
 
 

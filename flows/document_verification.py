@@ -17,7 +17,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed, Failed
 
 from app import applications, handovers
-from app.errors import ObjectStoreUnavailable
+from app.errors import ObjectStoreUnavailable, Purged
 from app.mail import own_templates
 from app.models import Document, DocumentStatus
 from app.object_store import ObjectMissing, ObjectStore, StoredObject
@@ -60,7 +60,10 @@ async def document_verification(document_id: uuid.UUID) -> State[None]:
             engines = chosen(context.settings.reader)
             templates = own_templates.load(context.settings.mail)
             async with reader.started(next(iter(engines))) as reading_process:
-                document = await begin(context, document_id)
+                try:
+                    document = await begin(context, document_id)
+                except Purged as error:
+                    return Completed(name="Purged", message=error.detail)
                 if document.status is DocumentStatus.SUPERSEDED:
                     return Completed(
                         name="Superseded", message="A newer upload of the same file is read instead."
@@ -75,11 +78,11 @@ async def _verify(
     reading_process: Reader,
     templates: jinja2.Environment,
 ) -> State[None]:
+    failure: str | None = None
     try:
         result = await _obtain_and_read(context, document, engines, reading_process)
     except (ReadingCrashedError, EngineUnavailable, EngineRefused) as error:
-        assessed = await record_refusal(context, document, _CRASHED)
-        return Failed(message=f"{error} {_whereabouts(assessed)}")
+        result, failure = _CRASHED, str(error)
     if isinstance(result, Refusal):
         assessed = await record_refusal(context, document, result)
         state: State[None] = Completed(name=result.status.capitalize(), message=result.reason)
@@ -87,6 +90,8 @@ async def _verify(
         assessed = await record_reading(context, document, result)
         recommended = assessed.assessment.recommendation
         state = Completed(message=f"Read {len(result.fields)} fields; recommendation: {recommended}.")
+    if failure is not None:
+        state = Failed(message=f"{failure} {_whereabouts(assessed)}")
     await report(result, assessed)
     # First, for its trouble only delays the underwriting tool, whose trouble would end the run.
     untold = await document_emails.tell(context, templates, document)

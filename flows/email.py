@@ -6,7 +6,7 @@ from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 
 from app.applications import Applicant
 from app.errors import SluiceError
@@ -24,13 +24,12 @@ def compose(
     settings: MailSettings, mail: Mail, applicant: Applicant, *, reference: str, now: datetime
 ) -> EmailMessage:
     """The message to the applicant; `reference` becomes its Message-ID. Raises AddressNotValid."""
-    sender_name, sender_address = parseaddr(settings.sender)
     message = EmailMessage()
     message["Subject"] = mail.subject
-    message["From"] = Address(sender_name, addr_spec=sender_address)
+    message["From"] = settings.sender
     message["To"] = _recipient(applicant)
     message["Date"] = format_datetime(now)
-    message["Message-ID"] = f"<{reference}@{sender_address.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{reference}@{message['From'].addresses[0].domain}>"
     # RFC 3834: nobody's holiday notice is to answer this.
     message["Auto-Submitted"] = "auto-generated"
     # RFC 2046 section 5.1.4: the plainest first, the one to be preferred last.

@@ -1,7 +1,9 @@
 """Hand one email to the mail server or to SES, and know whether it was taken.
 
 There are three answers besides success, because an email must be sent at most once: it was not taken and
-may be later, it was not taken and never will be, and nobody knows.
+may be later, it was not taken and never will be, and nobody knows. Doubt begins once the whole message has
+left. Whatever goes wrong before, foreseen or not, the email was certainly not taken; whatever does
+afterwards, nobody knows, unless the server itself says no.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import re
 import smtplib
 import ssl
+import threading
 from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -18,7 +21,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnectedError
 
 from app.errors import SluiceError, Unavailable
@@ -58,10 +61,10 @@ async def deliver(settings: MailSettings, message: EmailMessage) -> None:
 
 
 def _by_smtp(settings: MailSettings, message: EmailMessage) -> None:
-    content = message.as_bytes(policy=SMTP)
     try:
+        content = message.as_bytes(policy=SMTP)
         server = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=settings.timeout_seconds)
-    except (smtplib.SMTPException, OSError) as error:
+    except Exception as error:
         raise _not_taken(error) from error
     try:
         _announce(settings, server, message)
@@ -69,11 +72,12 @@ def _by_smtp(settings: MailSettings, message: EmailMessage) -> None:
         with suppress(smtplib.SMTPException, OSError):
             server.quit()
     finally:
-        server.close()
+        with suppress(OSError):
+            server.close()
 
 
 def _announce(settings: MailSettings, server: smtplib.SMTP, message: EmailMessage) -> None:
-    """Everything up to the server's "go ahead" after DATA; until then the email was certainly not taken."""
+    """Everything up to the server's "go ahead" after DATA."""
     try:
         server.ehlo_or_helo_if_needed()
         if settings.smtp_starttls:
@@ -84,7 +88,7 @@ def _announce(settings: MailSettings, server: smtplib.SMTP, message: EmailMessag
         _expect(server.mail(sender), 250)
         _expect(server.rcpt(recipient), 250, 251)
         _expect(server.docmd("DATA"), 354)
-    except (smtplib.SMTPException, OSError) as error:
+    except Exception as error:
         raise _not_taken(error) from error
 
 
@@ -92,8 +96,12 @@ def _hand_over(server: smtplib.SMTP, content: bytes) -> None:
     try:
         # RFC 5321 section 4.5.2: a line that begins with a dot gets another.
         server.send(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")
+    except Exception as error:
+        # Its end did not leave, and only that makes the server take it (RFC 5321 section 4.1.1.4).
+        raise _not_taken(error) from error
+    try:
         code, answer = server.getreply()
-    except (smtplib.SMTPException, OSError) as error:
+    except Exception as error:
         raise MailUnconfirmed from error
     if code >= 400:
         raise _not_taken(smtplib.SMTPResponseException(code, answer))
@@ -115,7 +123,10 @@ def _not_taken(error: Exception) -> SluiceError:
         return MailUnavailable(answered)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return MailRefused("The mail server offers no STARTTLS or no login.", code="not-supported")
-    return MailUnavailable(f"The mail server cannot be reached ({type(error).__name__}).")
+    kind = type(error).__name__
+    if isinstance(error, smtplib.SMTPException | OSError):
+        return MailUnavailable(f"The mail server cannot be reached ({kind}).")
+    return MailRefused(f"The mail server cannot be asked ({kind}).", code=kind)
 
 
 def _by_ses(settings: MailSettings, message: EmailMessage) -> None:
@@ -125,30 +136,36 @@ def _by_ses(settings: MailSettings, message: EmailMessage) -> None:
         read_timeout=settings.timeout_seconds,
         retries={"mode": "standard", "total_max_attempts": 1},
     )
-    client: Any = boto3.client(
-        "sesv2", region_name=settings.ses_region, endpoint_url=settings.ses_endpoint_url, config=config
-    )
-    sender = message["From"].addresses[0]
+    leaving = threading.Event()
     try:
+        client: Any = boto3.client(
+            "sesv2", region_name=settings.ses_region, endpoint_url=settings.ses_endpoint_url, config=config
+        )
+        # Once it is signed: asking others for credentials, which may fail in every way, is over then.
+        client.meta.events.register("before-send.sesv2.SendEmail", lambda **_: leaving.set())
+        sender = message["From"].addresses[0]
         client.send_email(
             # It takes a name in other letters than ASCII's only as encoded words (RFC 2047).
             FromEmailAddress=formataddr((sender.display_name, sender.addr_spec)),
             Destination={"ToAddresses": [_address(message, "To")]},
             Content={"Raw": {"Data": message.as_bytes(policy=SMTP)}},
         )
-    except ClientError as error:
-        raise _refused_by_ses(error) from error
-    except NotConnectedError as error:
-        raise MailUnavailable(f"SES cannot be reached ({type(error).__name__}).") from error
-    except HTTPClientError as error:
-        raise MailUnconfirmed from error
-    except BotoCoreError as error:
-        raise MailRefused(
-            f"SES cannot be asked ({type(error).__name__}).", code=type(error).__name__
-        ) from error
+    except Exception as error:
+        raise (_failed_at_ses(error) if leaving.is_set() else _not_sent_to_ses(error)) from error
 
 
-def _refused_by_ses(error: ClientError) -> SluiceError:
+def _not_sent_to_ses(error: Exception) -> SluiceError:
+    kind = type(error).__name__
+    if isinstance(error, NotConnectedError | HTTPClientError):
+        return MailUnavailable(f"SES cannot be reached ({kind}).")
+    return MailRefused(f"SES cannot be asked ({kind}).", code=kind)
+
+
+def _failed_at_ses(error: Exception) -> SluiceError:
+    if isinstance(error, NotConnectedError):
+        return _not_sent_to_ses(error)
+    if not isinstance(error, ClientError):
+        return MailUnconfirmed()
     code = error.response.get("Error", {}).get("Code", "")
     if code in _THROTTLED:
         return MailUnavailable(f"SES answered {code}.")

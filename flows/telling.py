@@ -1,8 +1,8 @@
 """Telling the applicant: one email for each cause, sent at most once, however often its flow runs.
 
 The transaction that makes the cause notes that its email is due. The email is claimed before it is handed
-to the mail server. The claim is given back when the email was certainly not taken; when nobody knows, it
-stays, the run fails and says so, and a person looks.
+to the mail server, for one attempt: when it was certainly not taken, the claim is given back at once, and
+made anew for the next attempt. When nobody knows, it stays, the run fails and says so, and a person looks.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from enum import Enum, auto
 from typing import Any, Literal
 
 import jinja2
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
+from prefect.task_engine import TaskRunTimeoutError
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +27,6 @@ from app.applications import Applicant
 from app.errors import SluiceError
 from app.mail import rendering
 from app.mail.notices import Notice, Template
-from app.mail.rendering import Mail
 from app.models import AuditEntry, Email, EmailStatus, new_id
 from flows import email, mail_transport
 from flows.context import PATIENT, Context, step
@@ -62,6 +63,8 @@ class Claim(Enum):
     SENT = auto()
     UNKNOWN = auto()
     """Another run claimed it and never said what became of it."""
+    WITHDRAWN = auto()
+    """It is not due any more: what it says is no longer true, or all about the application was removed."""
 
 
 @dataclass(frozen=True)
@@ -91,50 +94,74 @@ async def tell(
     """Send the email that is due, unless it was sent before."""
     if applicant is None:
         await record_no_email(context, cause)
-        return Told("No email: the loan app has registered no applicant.", "NoEmail")
-    # Before it is claimed: words that cannot be found leave nothing in doubt.
-    mail = rendering.render(templates, context.settings.mail, notice)
-    email_id = new_id()
-    claim = await claim_email(context, cause, email_id)
-    if claim is Claim.SENT:
-        return Told("The applicant was told by an earlier run.")
-    if claim is Claim.UNKNOWN:
-        return _failed("EmailUnconfirmed", MailUnconfirmed())
+        return Told(
+            "No email: the loan app has registered no applicant. Replay this run once it has.",
+            "NoEmail",
+            failed=True,
+        )
+    settings = context.settings.mail
+    # Before it is claimed: what cannot be put into words or addressed leaves nothing in doubt.
+    mail = rendering.render(templates, settings, notice)
     try:
-        await send_email(context, cause, mail, applicant)
+        message = email.compose(settings, mail, applicant, reference=cause.reference, now=datetime.now(UTC))
+        email_id = new_id()
+        claim = await send_email(context, cause, email_id, message)
     except (MailRefused, MailUnavailable, email.AddressNotValid) as error:
-        await release_email(context, cause, email_id, str(error.extensions.get("code", error.slug)))
+        await record_not_sent(context, cause, str(error.extensions.get("code", error.slug)))
         return _failed("EmailNotSent", error)
-    except MailUnconfirmed as error:
+    except (MailUnconfirmed, TaskRunTimeoutError):
         await record_unconfirmed(context, cause)
-        return _failed("EmailUnconfirmed", error)
-    await record_sent(context, cause, email_id)
-    return Told("The applicant was told.")
+        return _failed("EmailUnconfirmed", MailUnconfirmed())
+    if claim is Claim.OURS:
+        await record_sent(context, cause, email_id)
+    return _ENDS[claim]
 
 
 def _failed(name: str, error: SluiceError) -> Told:
     return Told(error.detail, name, failed=True)
 
 
-@step(timeout=30, retry_delays=PATIENT)
+_ENDS = {
+    Claim.OURS: Told("The applicant was told."),
+    Claim.SENT: Told("The applicant was told by an earlier run."),
+    Claim.UNKNOWN: _failed("EmailUnconfirmed", MailUnconfirmed()),
+    Claim.WITHDRAWN: Told("The email was withdrawn before it was sent."),
+}
+
+
+@step(timeout=120, retry_delays=PATIENT)
+async def send_email(context: Context, cause: Cause, email_id: uuid.UUID, message: EmailMessage) -> Claim:
+    """Hand the email to the mail server if it is ours to send: one attempt, which leaves no claim when the
+    server has certainly not taken it. The next attempt knows by `email_id` a claim that could not be given
+    back."""
+    claim = await claim_email(context, cause, email_id)
+    if claim is Claim.OURS:
+        try:
+            await mail_transport.deliver(context.settings.mail, message)
+        except (MailRefused, MailUnavailable):
+            await release_email(context, email_id)
+            raise
+    return claim
+
+
 async def claim_email(context: Context, cause: Cause, email_id: uuid.UUID) -> Claim:
-    """Claim the email. A repeated attempt knows its own claim by `email_id`."""
+    """Claim the email for one attempt; the id is the run's."""
     claim = update(Email).where(*_is(cause), Email.status == EmailStatus.DUE)
     values = {"id": email_id, "status": EmailStatus.SENDING, "claimed_at": func.now()}
     async with context.sessions.begin() as session:
         await session.execute(claim.values(values).execution_options(synchronize_session=False))
-        claimed = (await session.scalars(select(Email).where(*_is(cause)))).one()
+        claimed = (await session.scalars(select(Email).where(*_is(cause)))).one_or_none()
+        if claimed is None:
+            return Claim.WITHDRAWN
         if claimed.status is EmailStatus.SENT:
             return Claim.SENT
         return Claim.OURS if claimed.id == email_id else Claim.UNKNOWN
 
 
-@step(timeout=120, retry_delays=PATIENT)
-async def send_email(context: Context, cause: Cause, mail: Mail, applicant: Applicant) -> None:
-    """Hand the email to the mail server; it is tried again only while it was certainly not taken."""
-    settings = context.settings.mail
-    message = email.compose(settings, mail, applicant, reference=cause.reference, now=datetime.now(UTC))
-    await mail_transport.deliver(settings, message)
+async def release_email(context: Context, email_id: uuid.UUID) -> None:
+    """Give the claim back: the next attempt, or a replay, may send the email."""
+    async with context.sessions.begin() as session:
+        await session.execute(update(Email).where(Email.id == email_id).values(status=EmailStatus.DUE))
 
 
 @step(timeout=30, retry_delays=PATIENT)
@@ -147,10 +174,9 @@ async def record_sent(context: Context, cause: Cause, email_id: uuid.UUID) -> No
 
 
 @step(timeout=30, retry_delays=PATIENT)
-async def release_email(context: Context, cause: Cause, email_id: uuid.UUID, code: str) -> None:
-    """Give the claim back, so that a replay may send the email."""
+async def record_not_sent(context: Context, cause: Cause, code: str) -> None:
+    """Keep that the applicant was certainly not told, and why."""
     async with context.sessions.begin() as session:
-        await session.execute(update(Email).where(Email.id == email_id).values(status=EmailStatus.DUE))
         _record(session, "email.not_sent", cause, code=code)
 
 

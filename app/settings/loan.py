@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email import policy
+from email.errors import MessageError
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -37,13 +39,28 @@ class UnderwritingSettings(Group):
     credentials live."""
 
 
+def _sender(header: str) -> str:
+    """It must name one address, in ASCII: few mail servers take others (RFC 6531)."""
+    try:
+        [address] = policy.default.header_store_parse("From", header)[1].addresses
+        possible = address.domain and address.addr_spec.isascii()
+    except (ValueError, IndexError, MessageError):
+        possible = False
+    if not possible:
+        raise ValueError(
+            "it must be one address in ASCII, such as Loan Desk <loans@example.com>; "
+            'a name with a comma needs quotation marks: "Loan Desk, Springfield" <loans@example.com>'
+        )
+    return header
+
+
 class MailSettings(Group):
     """How applicants are told."""
 
     model_config = prefixed("MAIL_")
 
     transport: Literal["smtp", "ses"] = "smtp"
-    sender: str = "Loan Desk <loans@example.com>"
+    sender: Annotated[str, AfterValidator(_sender)] = "Loan Desk <loans@example.com>"
     creditor: str = "Example Lending, 1 Example Street, Springfield, IL 62701, telephone (217) 555-0100"
     """Name, address and telephone, as an adverse action notice must give them (12 CFR 1002.9(a)(2))."""
     creditor_regulator: str = (

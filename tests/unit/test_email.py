@@ -44,6 +44,13 @@ def test_headers() -> None:
     assert message["Auto-Submitted"] == "auto-generated"
 
 
+@pytest.mark.parametrize("name", ["Loan Desk, Springfield", "Crédit Łódź"])
+def test_a_sender_is_named_as_the_setting_says(name: str) -> None:
+    settings = MailSettings(sender=f'"{name}" <loans@lender.example>')
+    [sender] = email.compose(settings, MAIL, JANE, reference="decision-1", now=NOW)["From"].addresses
+    assert (sender.display_name, sender.addr_spec) == (name, "loans@lender.example")
+
+
 def test_a_reader_may_choose_between_text_and_html() -> None:
     message = arrived()
     assert message.get_content_type() == "multipart/alternative"

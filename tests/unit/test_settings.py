@@ -53,6 +53,35 @@ def test_a_check_that_only_advises_can_neither_reject_nor_be_required(
         Settings()
 
 
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "Loan Desk",
+        "Loan Desk, Springfield <loans@example.com>",
+        "loans@example.com, desk@example.com",
+        "Crédit <prêts@example.com>",
+        "Loan Desk <loans@exämple.com>",
+        "Loan Desk <loans@example.com>\nBcc: all@example.com",
+        "loans@",
+    ],
+)
+def test_a_sender_that_no_email_can_have_stops_the_start(
+    sender: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_MAIL_SENDER", sender)
+    with pytest.raises(ValidationError, match="must be one address in ASCII"):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["loans@example.com", '"Loan Desk, Springfield" <loans@example.com>', "Crédit Łódź <loans@example.com>"],
+)
+def test_a_sender_may_have_any_name(sender: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_MAIL_SENDER", sender)
+    assert Settings().mail.sender == sender
+
+
 def test_an_empty_file_is_as_good_as_none(folder: Path) -> None:
     (folder / "sluice_ops_port").write_text("")
     (folder / "sluice_s3_bucket").write_text("\n")

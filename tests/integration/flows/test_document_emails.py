@@ -117,6 +117,16 @@ async def test_a_picture_of_both_sides_stands_for_the_one_that_could_not_be_read
     assert await emails(sessions) == [UNREADABLE_DUE, RECEIVED_DUE]
 
 
+async def test_an_email_about_a_document_that_was_replaced_stands_in_no_ones_way(sessions: Sessions) -> None:
+    await application(sessions)
+    replaced = await document(sessions, VERIFIED)
+    async with sessions.begin() as session:
+        (await session.get_one(Document, replaced)).status = DocumentStatus.SUPERSEDED
+    newer = await document(sessions, VERIFIED)
+    async with sessions() as session:
+        assert list(await session.scalars(select(Email.document_id))) == [newer]
+
+
 async def test_after_a_request_for_more_the_applicant_is_told_again(sessions: Sessions) -> None:
     await application(sessions)
     await document(sessions, VERIFIED)
@@ -250,16 +260,28 @@ async def test_an_email_that_nobody_confirmed_is_not_sent_again(
     assert mailbox.mails == []
 
 
-async def test_without_an_applicant_nobody_is_told_and_the_document_is_read_all_the_same(
-    run_flow: RunFlow, upload: Upload, sessions: Sessions, mailbox: MailSink
+async def test_without_an_applicant_the_document_is_read_and_its_email_waits_for_a_replay(
+    run_flow: RunFlow,
+    upload: Upload,
+    tool: UnderwritingTool,
+    sessions: Sessions,
+    keyring: Keyring,
+    mailbox: MailSink,
 ) -> None:
     uploaded = await upload(WEB_PAGE)
     async with sessions.begin() as session:
         await session.execute(update(Application).values(applicant=None))
-    for _ in range(2):
-        assert (await run_flow(FLOW, uploaded.id)).name == "Rejected"
+    state = await run_flow(FLOW, uploaded.id)
+    assert (state.type, state.name) == ("FAILED", "NoEmail")
+    assert (await stored(sessions, uploaded.id))[0].status is DocumentStatus.REJECTED
+    assert len(tool.received) == 1
     assert mailbox.mails == []
-    assert await audited(sessions) == ["email.no_applicant"]
+
+    async with sessions.begin() as session:
+        await applications.register(session, keyring, "A-17", APPLICANT)
+    assert (await run_flow(FLOW, uploaded.id)).name == "Rejected"
+    assert len(mailbox.mails) == 1
+    assert await audited(sessions) == ["email.no_applicant", "email.sent"]
 
 
 async def test_switched_off_nothing_is_sent(

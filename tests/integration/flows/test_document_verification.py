@@ -16,13 +16,14 @@ import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from app import applications
+from app import applications, erasure
 from app.db import Sessions
 from app.dev import specimens
+from app.dev.mail import MailSink
 from app.dev.process import free_port
 from app.encryption import Keyring
 from app.models import ApplicationStatus, DocumentStatus, Extraction
-from tests.integration.flows.conftest import RunFlow, Upload, stored
+from tests.integration.flows.conftest import RunFlow, UnderwritingTool, Upload, stored
 
 PERSON = specimens.person(7, datetime.now(UTC).date())
 SPECIMEN = specimens.to_jpeg(specimens.both(PERSON))
@@ -155,7 +156,7 @@ async def test_trouble_with_the_store_that_passes_is_waited_out(
 
 
 async def test_a_reading_that_is_killed_fails_the_run_and_still_reaches_a_person(
-    run_flow: RunFlow, upload: Upload, sessions: Sessions, flow_process: Process
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, flow_process: Process, tool: UnderwritingTool
 ) -> None:
     document = await upload(SPECIMEN)
     running = asyncio.create_task(run_flow(FLOW, document.id))
@@ -166,7 +167,29 @@ async def test_a_reading_that_is_killed_fails_the_run_and_still_reaches_a_person
     assert state.message == "The reading process ended with code -9. The application is in review."
     read, application = await stored(sessions, document.id)
     assert read.reason == "The document could not be read automatically; a person will look at it."
+    [(_, message)] = tool.received
+    assert message["type"] == "document.unreadable"
+    assert message["data"]["reason"] == read.reason
+    assert message["data"]["assessment"]["complete"] is True
     assert application.status is ApplicationStatus.IN_REVIEW
+
+
+async def test_a_document_whose_picture_was_purged_is_not_read_again(
+    run_flow: RunFlow, upload: Upload, sessions: Sessions, mailbox: MailSink
+) -> None:
+    document = await upload(SPECIMEN)
+    await run_flow(FLOW, document.id)
+    mailbox.mails.clear()
+    async with sessions.begin() as session:
+        await erasure.erase_documents(session, ["A-17"], actor="retention")
+    state = await run_flow(FLOW, document.id)
+
+    assert (state.type, state.name) == ("COMPLETED", "Purged")
+    assert "removed for good" in str(state.message)
+    assert (await stored(sessions, document.id))[0].status is DocumentStatus.VERIFIED
+    async with sessions() as session:
+        assert await session.get(Extraction, document.id) is None
+    assert mailbox.mails == []
 
 
 async def test_a_file_that_crashes_the_reading_is_unreadable(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_string, policy
 from email.message import EmailMessage
+from pathlib import Path
 
 import boto3
 import pytest
@@ -116,6 +118,34 @@ async def test_without_the_demanded_starttls_nothing_is_sent(
     assert mailbox.mails == []
 
 
+async def test_a_message_of_which_the_end_never_left_was_not_taken(message: EmailMessage) -> None:
+    """The server says go ahead and reads no further, so most of a large message stays here."""
+    message.set_content("a line of it\n" * 2_000_000)
+
+    async def stops_reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 localhost\r\n")
+        while line := await reader.readline():
+            writer.write(b"354 go ahead\r\n" if line.upper().startswith(b"DATA") else b"250 OK\r\n")
+            if line.upper().startswith(b"DATA"):
+                await asyncio.sleep(2)
+                break
+        writer.transport.abort()
+
+    port = free_port()
+    async with await asyncio.start_server(stops_reading, "127.0.0.1", port):
+        with pytest.raises(MailUnavailable):
+            await mail_transport.deliver(MailSettings(smtp_port=port, timeout_seconds=1), message)
+
+
+async def test_what_nobody_foresaw_before_the_message_left_took_nothing(
+    mailbox: MailSink, message: EmailMessage
+) -> None:
+    message.replace_header("From", "Crédit <prêts@example.com>")
+    with pytest.raises(MailRefused, match="UnicodeEncodeError"):
+        await mail_transport.deliver(MailSettings(smtp_port=mailbox.port), message)
+    assert mailbox.mails == []
+
+
 @pytest.fixture
 def ses(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> MailSettings:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -158,6 +188,65 @@ async def test_ses_unreachable_took_nothing(ses: MailSettings, message: EmailMes
     nowhere = ses.model_copy(update={"ses_endpoint_url": f"http://127.0.0.1:{free_port()}"})
     with pytest.raises(MailUnavailable):
         await mail_transport.deliver(nowhere, message)
+
+
+async def test_without_credentials_ses_is_not_asked(
+    ses: MailSettings, message: EmailMessage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "missing")
+    with pytest.raises(MailRefused, match="ProfileNotFound"):
+        await mail_transport.deliver(ses, message)
+
+
+async def test_whoever_gives_the_credentials_breaking_off_took_nothing(
+    ses: MailSettings, message: EmailMessage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a pod gets them: STS is asked for a role by a token, and only then SES."""
+    (tmp_path / "token").write_text("a token")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials of the test before
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    async with answering(b"") as port:
+        for name, value in {
+            "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/sluice-worker",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
+            "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_MAX_ATTEMPTS": "1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(MailUnavailable, match="ConnectionClosedError"):
+            await mail_transport.deliver(ses, message)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"],
+    ids=["none", "of something between"],
+)
+async def test_an_answer_that_says_nothing_of_the_email_leaves_it_unconfirmed(
+    ses: MailSettings, message: EmailMessage, answer: bytes
+) -> None:
+    async with answering(answer) as port:
+        there = ses.model_copy(update={"ses_endpoint_url": f"http://127.0.0.1:{port}"})
+        with pytest.raises(MailUnconfirmed):
+            await mail_transport.deliver(there, message)
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[int]:
+    """The port of a server that reads a request, answers this and hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        await reader.readexactly(int(length[1]) if length else 0)
+        writer.write(answer)
+        writer.close()
+
+    port = free_port()
+    async with await asyncio.start_server(serve, "127.0.0.1", port):
+        yield port
 
 
 async def test_ses_falling_silent_leaves_the_email_unconfirmed(

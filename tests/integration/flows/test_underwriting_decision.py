@@ -143,6 +143,28 @@ async def test_an_email_that_was_refused_may_be_sent_by_a_replay(
     assert await actions(sessions) == ["application.approved", "email.not_sent", "email.sent"]
 
 
+async def test_a_setting_that_cannot_work_costs_no_email(
+    run_flow: RunFlow, decide: Decide, sessions: Sessions, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decision = await decide(DecisionOutcome.DENIED)
+    with monkeypatch.context() as wrong:
+        wrong.setenv("SLUICE_MAIL_SENDER", "Loan Desk, Springfield <loans@example.com>")
+        state = await run_flow(FLOW, decision.id)
+    assert state.type == "FAILED"
+    assert "MailSettings is not valid: sender" in str(state.message)
+    assert await status(sessions) is ApplicationStatus.IN_REVIEW
+
+    with monkeypatch.context() as wrong:
+        wrong.setenv("SLUICE_MAIL_TRANSPORT", "ses")
+        wrong.setenv("AWS_PROFILE", "missing")
+        state = await run_flow(FLOW, decision.id)
+    assert (state.type, state.name) == ("FAILED", "EmailNotSent")
+    assert await emails(sessions) == [EmailStatus.DUE]
+
+    assert (await run_flow(FLOW, decision.id)).type == "COMPLETED"
+    assert len(mailbox.mails) == 1
+
+
 async def test_a_mail_server_that_is_away_for_a_moment_is_waited_for(
     run_flow: RunFlow, decide: Decide, mailbox: MailSink
 ) -> None:
@@ -155,16 +177,22 @@ async def test_a_mail_server_that_is_away_for_a_moment_is_waited_for(
     assert len(mailbox.mails) == 1
 
 
-async def test_without_an_applicant_nobody_is_told_and_that_is_kept_once(
-    run_flow: RunFlow, decide: Decide, sessions: Sessions, mailbox: MailSink
+async def test_an_applicant_who_is_registered_late_is_told_by_a_replay(
+    run_flow: RunFlow, decide: Decide, sessions: Sessions, keyring: Keyring, mailbox: MailSink
 ) -> None:
     decision = await decide(DecisionOutcome.DENIED, applicant=None)
     for _ in range(2):
         state = await run_flow(FLOW, decision.id)
-        assert (state.type, state.name) == ("COMPLETED", "NoEmail")
+        assert (state.type, state.name) == ("FAILED", "NoEmail")
+    assert "Replay this run once it has" in str(state.message)
     assert await status(sessions) is ApplicationStatus.DENIED
     assert mailbox.mails == []
     assert await actions(sessions) == ["application.denied", "email.no_applicant"]
+
+    async with sessions.begin() as session:
+        await applications.register(session, keyring, "A-17", APPLICANT)
+    assert (await run_flow(FLOW, decision.id)).type == "COMPLETED"
+    assert len(mailbox.mails) == 1
 
 
 async def test_a_row_of_the_release_before_this_one_is_known(

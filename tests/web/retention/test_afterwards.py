@@ -13,6 +13,8 @@ from app.dev.sns_signing import Signer
 from app.models import Document, LeavingObject, Notification, Run, RunCause, RunState
 from app.object_store import ObjectStore
 from app.retention import Cutoffs
+from app.settings import Settings
+from tests.integration.flows.conftest import dump
 from tests.web.conftest import BUCKET, Decide, Headers, Notify, notification
 from tests.web.retention.conftest import CUTOFF, EMAIL, OLD, PICTURE, Apply, count, event, purge, versions
 
@@ -61,7 +63,7 @@ async def test_a_message_whose_run_was_purged_starts_no_second_one(
 
 
 async def test_an_upload_for_a_purged_application_is_deleted_and_never_read(
-    apply: Apply, notify: Notify, sessions: Sessions, s3: S3Client, store: ObjectStore
+    apply: Apply, notify: Notify, sessions: Sessions, settings: Settings, s3: S3Client, store: ObjectStore
 ) -> None:
     await apply("A-1")
     await purge(sessions, store)
@@ -70,8 +72,29 @@ async def test_an_upload_for_a_purged_application_is_deleted_and_never_read(
     await notify(event(key))
 
     assert (await count(sessions, Run), await count(sessions, Document)) == (0, 0)
-    assert await purge(sessions, store, Cutoffs()) == {"objects": 1}
+    assert await purge(sessions, store, Cutoffs()) == {"objects": 1, "notifications": 1}
     assert versions(s3) == []
+    assert key not in await dump(settings.database.url.get_secret_value())
+
+
+async def test_a_run_whose_picture_was_purged_is_not_replayed(
+    apply: Apply,
+    client: httpx.AsyncClient,
+    operator: Headers,
+    sessions: Sessions,
+    store: ObjectStore,
+) -> None:
+    old = await apply("A-1")
+    async with sessions.begin() as session:
+        failed = update(Run).where(Run.cause_kind == RunCause.DOCUMENT).values(state=RunState.FAILED)
+        run_id = await session.scalar(failed.returning(Run.id))
+    await purge(sessions, store, Cutoffs(documents=CUTOFF))
+
+    answer = await client.post(f"/v1/runs/{run_id}/replay", headers=operator)
+    assert answer.status_code == 410
+    assert f"The picture of document {old.document_id} was removed for good" in answer.json()["detail"]
+    run = (await client.get(f"/v1/runs/{run_id}", headers=operator)).json()
+    assert run["state"] == "FAILED"
 
 
 async def test_a_purged_application_is_gone_for_everybody(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
@@ -90,6 +91,33 @@ async def test_what_another_message_told_of_the_upload_goes_too(
     counts = await erasure.erase_application(sessions, "A-1", actor="cli")
     assert counts["notifications"] == 3
     assert await count(sessions, Notification, Notification.envelope.is_(None)) == 3
+
+
+async def test_what_was_heard_of_a_purged_application_since_goes_with_the_next_request(
+    apply: Apply, notify: Notify, client: httpx.AsyncClient, signer: Signer, sessions: Sessions
+) -> None:
+    await apply("A-1")
+    await erasure.erase_application(sessions, "A-1", actor="cli")
+    late = event("applications/A-1/license-front/late.jpg")
+    await notify(late)
+    await client.post("/v1/sns", content=signer.envelope(notification(late, TopicArn=f"{TOPIC}-unlisted")))
+
+    expected = {"notifications": 1, "quarantine": 1}
+    assert await erasure.erase_application(sessions, "A-1", actor="cli", dry_run=True) == expected
+    assert await erasure.erase_application(sessions, "A-1", actor="cli") == expected
+    assert await count(sessions, Notification, Notification.envelope.is_not(None)) == 0
+    assert await erasure.erase_application(sessions, "A-1", actor="cli") == {}
+
+
+async def test_a_message_that_had_to_wait_for_the_registration_goes_too(
+    apply: Apply, sessions: Sessions
+) -> None:
+    """Its transaction began before that of the registration, so it bears the earlier time."""
+    await apply("A-1", at=NOW)
+    async with sessions.begin() as session:
+        await session.execute(update(Notification).values(received_at=NOW - timedelta(seconds=9)))
+    await erasure.erase_application(sessions, "A-1", actor="cli")
+    assert await count(sessions, Notification, Notification.envelope.is_not(None)) == 0
 
 
 async def test_a_quarantined_message_about_the_application_goes(
