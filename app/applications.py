@@ -25,12 +25,17 @@ from app.models import (
     APPLICATION_MOVES,
     Application,
     ApplicationStatus,
+    DecisionOutcome,
     Document,
     DocumentStatus,
     Extraction,
 )
 
 _BEING_READ = (DocumentStatus.RECEIVED, DocumentStatus.VERIFYING)
+_FINAL = {
+    DecisionOutcome.APPROVED: ApplicationStatus.APPROVED,
+    DecisionOutcome.DENIED: ApplicationStatus.DENIED,
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class Applicant:
     email: str
     date_of_birth: date | None = None
 
+    def is_same_person(self, other: Applicant) -> bool:
+        """Whether documents are held against the same for both."""
+        return (self.name, self.date_of_birth) == (other.name, other.date_of_birth)
+
 
 async def register(
     session: AsyncSession, keyring: Keyring, application_id: str, applicant: Applicant
@@ -48,7 +57,10 @@ async def register(
     """Create the application, or replace its applicant; returns it and whether it is new."""
     created = await _ensure(session, application_id)
     application = await lock(session, application_id)
-    if applicant_of(keyring, application) != applicant:
+    known = applicant_of(keyring, application)
+    if known is None or not known.is_same_person(applicant):
+        application.applicant_version += 1
+    if known != applicant:
         content = {**asdict(applicant), "date_of_birth": _iso(applicant.date_of_birth)}
         application.applicant = keyring.encrypt_json(content, context=_applicant_context(application_id))
         action = "application.registered" if created else "application.updated"
@@ -92,12 +104,20 @@ def unknown(application_id: str) -> NotFound:
 
 
 async def lock_document(session: AsyncSession, document_id: uuid.UUID) -> tuple[Document, Application]:
-    """The document and its application, held until the transaction ends. Raises NotFound and Purged."""
+    """The document and its application, held until the transaction ends.
+
+    Raises NotFound; and Purged when the application was purged, or the picture of the document was.
+    """
     application_id = await session.scalar(select(Document.application_id).where(Document.id == document_id))
     if application_id is None:
         raise NotFound(f"There is no document {document_id}.")
     application = await lock(session, application_id)
     document = await session.get_one(Document, document_id, with_for_update=True, populate_existing=True)
+    if document.purged_at is not None:
+        raise Purged(
+            f"The picture of document {document_id} was removed for good on {document.purged_at:%Y-%m-%d}, "
+            "with all that was read from it. It cannot be read again."
+        )
     return document, application
 
 
@@ -187,6 +207,8 @@ async def verification_restarted(session: AsyncSession, document_id: uuid.UUID) 
     document, application = await lock_document(session, document_id)
     if document.status in {DocumentStatus.UNREADABLE, DocumentStatus.REJECTED}:
         document.status, document.reason = DocumentStatus.RECEIVED, None
+        if application.status is ApplicationStatus.AWAITING_DOCUMENT:
+            _move(application, ApplicationStatus.VERIFYING)
         await application_changed(session, application.id)
 
 
@@ -248,9 +270,16 @@ async def _outstanding(session: AsyncSession, application_id: str) -> tuple[bool
     return any(document.status in _BEING_READ for document in documents), missing_kinds(documents)
 
 
-def decide(application: Application, status: ApplicationStatus) -> None:
-    """Move a locked application as a decision says. Raises Conflict for a move that is not legal."""
-    _move(application, status)
+async def decide(session: AsyncSession, application: Application, outcome: DecisionOutcome) -> None:
+    """Move a locked application as a decision says. Raises Conflict for a move that is not legal.
+
+    One of which more is asked waits for it, unless a document that came meanwhile is still to be read.
+    """
+    if outcome is DecisionOutcome.MORE_INFORMATION_NEEDED:
+        left, _ = await _outstanding(session, application.id)
+        _move(application, ApplicationStatus.VERIFYING if left else ApplicationStatus.AWAITING_DOCUMENT)
+    else:
+        _move(application, _FINAL[outcome])
 
 
 def _move(application: Application, status: ApplicationStatus) -> None:

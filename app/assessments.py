@@ -84,12 +84,14 @@ async def store(
     documents: Sequence[uuid.UUID],
 ) -> None:
     """Keep the application's assessment in place of the one before. The caller has locked the application."""
+    application = select(Application.applicant_version).where(Application.id == application_id)
     values = {
         "fields": keyring.encrypt_json(dict(fields), context=_context(application_id)),
         "checks": [dict(check) for check in checks],
         "recommendation": recommendation,
         "missing": list(missing),
         "documents": list(documents),
+        "applicant_version": application.scalar_subquery(),
         "made_at": func.now(),
     }
     await session.execute(

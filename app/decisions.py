@@ -24,12 +24,6 @@ from app.errors import (
 from app.models import Application, ApplicationStatus, Decision, DecisionOutcome, Run, RunCause, new_id
 from app.routing import Routes
 
-STATUS_AFTER = {
-    DecisionOutcome.APPROVED: ApplicationStatus.APPROVED,
-    DecisionOutcome.DENIED: ApplicationStatus.DENIED,
-    DecisionOutcome.MORE_INFORMATION_NEEDED: ApplicationStatus.AWAITING_DOCUMENT,
-}
-
 
 @dataclass(frozen=True)
 class NewDecision:
@@ -245,7 +239,7 @@ async def apply(session: AsyncSession, decision_id: uuid.UUID) -> Applied:
     decision = await session.get_one(Decision, decision_id, populate_existing=True)
     if decision.applied_at is not None:
         return Applied(decision, application, changed=False)
-    applications.decide(application, STATUS_AFTER[decision.outcome])
+    await applications.decide(session, application, decision.outcome)
     decision.applied_at = func.now()
     audit.record(
         session,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import applications, runs
 from app.db import Sessions
-from app.errors import Conflict
+from app.errors import Conflict, NotFound
 from app.models import UNSUCCESSFUL_RUN_STATES, Run, RunCause, RunState
 from app.run_filter import RunFilter
 
@@ -52,10 +52,10 @@ async def replay_all(
 
 
 async def _still(sessions: Sessions, run_id: uuid.UUID, actor: str) -> bool:
-    """Replay the run, unless somebody else has done so meanwhile."""
+    """Replay the run, unless somebody else has done so meanwhile, or it was purged."""
     try:
         async with sessions.begin() as session:
             await replay(session, run_id, actor=actor)
-    except Conflict:
+    except (Conflict, NotFound):
         return False
     return True

@@ -121,7 +121,8 @@ class AssessmentView(_View):
     documents: list[uuid.UUID]
     """What it was made of."""
     outdated: bool
-    """Other documents count by now, and it will be made anew when the last of them is read."""
+    """Other documents count by now, or the loan app has registered another name or birth date. It is made
+    anew whenever a document of the application was read."""
     made_at: datetime
 
 
@@ -165,7 +166,7 @@ async def application(
             "documents": documents,
             "runs": (await session.scalars(runs)).all(),
             "decision": decision and _detail(decision, confidential),
-            "assessment": assessment and confidential and _assessed(confidential, assessment, documents),
+            "assessment": assessment and confidential and _assessed(confidential, assessment, row, documents),
         }
     )
 
@@ -217,7 +218,9 @@ def decision(row: Decision) -> DecisionView:
     return DecisionView.model_validate(row)
 
 
-def _assessed(keyring: Keyring, row: Assessment, documents: Sequence[Document]) -> AssessmentView:
+def _assessed(
+    keyring: Keyring, row: Assessment, application: Application, documents: Sequence[Document]
+) -> AssessmentView:
     read = {document.id for document in documents if document.status is DocumentStatus.VERIFIED}
     return AssessmentView(
         fields=assessments.assessed_fields(keyring, row),
@@ -225,7 +228,7 @@ def _assessed(keyring: Keyring, row: Assessment, documents: Sequence[Document]) 
         recommendation=row.recommendation,
         missing=row.missing,
         documents=row.documents,
-        outdated=set(row.documents) != read,
+        outdated=set(row.documents) != read or row.applicant_version != application.applicant_version,
         made_at=row.made_at,
     )
 

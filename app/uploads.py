@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app import applications, audit
-from app.changes import documents_arrived
+from app.changes import applications_changed, documents_arrived
 from app.db import Direct, insert_many
 from app.models import Document, DocumentStatus, LeavingObject
 from app.s3_events import ObjectEvent, is_version, later
@@ -115,8 +115,15 @@ async def receive(session: AsyncSession, uploads: Sequence[Upload]) -> set[uuid.
             for upload in received
         ],
     )
-    await documents_arrived(session, sorted({upload.application_id for upload in received}))
-    return {upload.document_id for upload in received} - superseded
+    to_read = [upload for upload in received if upload.document_id not in superseded]
+    being_verified = {upload.application_id for upload in to_read}
+    # An older version that comes late is seen in the status, and there is nothing to read of it.
+    others = {upload.application_id for upload in received} - being_verified
+    if being_verified:
+        await documents_arrived(session, sorted(being_verified))
+    if others:
+        await applications_changed(session, sorted(others))
+    return {upload.document_id for upload in to_read}
 
 
 async def _turn_away(session: AsyncSession, uploads: Sequence[Upload]) -> None:

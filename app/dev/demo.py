@@ -156,7 +156,14 @@ class Demo:
         """Addresses, and one command per caller that works as pasted."""
         stack = self._stack
         application, run = f"{stack.gateway_url}/v1/applications", view["runs"][0]["id"]
-        decision = json.dumps({"outcome": "denied", "reasons": ["Income not verified"], "decided_by": "you"})
+        decision = json.dumps(
+            {
+                "application_id": OPEN_APPLICATION,
+                "outcome": "denied",
+                "reasons": ["Income not verified"],
+                "decided_by": "you",
+            }
+        )
         self._print("")
         self._print("API documentation", f"{stack.gateway_url}/docs")
         self._print("Prefect", stack.prefect_url)

@@ -46,9 +46,10 @@ class Ruling:
     reasons: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
 
-    def body(self) -> bytes:
+    def body(self, application_id: str) -> bytes:
         return json.dumps(
             {
+                "application_id": application_id,
                 "outcome": self.outcome,
                 "reasons": self.reasons,
                 "conditions": self.conditions,
@@ -114,7 +115,7 @@ class Underwriter:
         self, application_id: str, ruling: Ruling, *, webhook_id: str | None = None
     ) -> httpx.Response:
         """Send a signed decision once and return the gateway's answer."""
-        body = ruling.body()
+        body = ruling.body(application_id)
         headers = standard_webhooks.sign(
             self._decision_secret, webhook_id or f"decision-{uuid.uuid4()}", datetime.now(UTC), body
         )

@@ -41,6 +41,8 @@ class Application(Base):
     applicant: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Encrypted JSON. None when a document arrived before the loan app registered the application, and once
     the application was purged."""
+    applicant_version: Mapped[int] = mapped_column(server_default=text("0"))
+    """Counts each name and birth date that the loan app registered; an email address is not counted."""
     status: Mapped[ApplicationStatus] = mapped_column(
         enumerated(ApplicationStatus, "status"), default=ApplicationStatus.AWAITING_DOCUMENT
     )
@@ -141,6 +143,8 @@ class Assessment(Base):
     """Kinds that are required and of which no document was read."""
     documents: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(Uuid))
     """What it was made of."""
+    applicant_version: Mapped[int] = mapped_column(server_default=text("0"))
+    """The application's, when it was made: whom the documents were held against."""
     made_at: Mapped[datetime] = mapped_column(timestamp, server_default=func.now())
 
 
@@ -200,7 +204,7 @@ class Email(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    """Anew with each claim: by it a run knows its own."""
+    """Anew with each run that claims it: by it a run knows its own."""
     decision_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("decisions.id"), unique=True)
     document_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("documents.id"))
     template: Mapped[str] = mapped_column(Text)

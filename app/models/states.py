@@ -117,7 +117,12 @@ APPLICATION_MOVES: dict[ApplicationStatus, frozenset[ApplicationStatus]] = {
         {ApplicationStatus.IN_REVIEW, ApplicationStatus.AWAITING_DOCUMENT}
     ),
     ApplicationStatus.IN_REVIEW: frozenset(
-        {ApplicationStatus.AWAITING_DOCUMENT, ApplicationStatus.APPROVED, ApplicationStatus.DENIED}
+        {
+            ApplicationStatus.AWAITING_DOCUMENT,
+            ApplicationStatus.VERIFYING,
+            ApplicationStatus.APPROVED,
+            ApplicationStatus.DENIED,
+        }
     ),
     ApplicationStatus.APPROVED: frozenset(),
     ApplicationStatus.DENIED: frozenset(),

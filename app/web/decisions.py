@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response, Security
@@ -21,6 +22,11 @@ router = APIRouter(prefix="/v1/applications", tags=["Decisions"])
 
 SIGNED_SOURCE = "underwriting-tool"
 """The source of every decision that came by signed webhook."""
+
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+"""What programs send for a time that was never set lies before: the year 1, or 1970."""
+_AHEAD = timedelta(days=1)
+"""A sender's clock may be wrong, or local time have been taken for UTC."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +121,21 @@ class DecisionBody(BaseModel):
             "allOf": _REASONS_NEEDED,
             "examples": [
                 {
+                    "application_id": "A-1001",
                     "outcome": "denied",
                     "reasons": ["income_not_verified", "The document has expired"],
                     "decided_by": "underwriter-17",
                     "decided_at": "2026-11-20T10:00:00Z",
                     "note": "Spoke to the applicant on the telephone.",
                 },
-                {"outcome": "approved", "conditions": ["Proof of income"], "decided_by": "underwriter-17"},
                 {
+                    "application_id": "A-1001",
+                    "outcome": "approved",
+                    "conditions": ["Proof of income"],
+                    "decided_by": "underwriter-17",
+                },
+                {
+                    "application_id": "A-1001",
                     "outcome": "more_information_needed",
                     "reasons": ["A picture of the back of your driver's licence"],
                     "decided_by": "underwriter-17",
@@ -131,6 +144,8 @@ class DecisionBody(BaseModel):
         },
     )
 
+    application_id: str | None = None
+    """As in the address. Needed in a signed decision, since the signature covers the body alone."""
     outcome: DecisionOutcome
     reasons: Annotated[list[Reason], Field(max_length=20)] = []
     """Why, in the applicant's email. A denial needs one to four (Regulation B, 12 CFR 1002.9), a request
@@ -139,7 +154,7 @@ class DecisionBody(BaseModel):
     """What an approval is subject to, in the applicant's email."""
     decided_by: Text
     decided_at: IsoTime | None = None
-    """The time of receipt, when left out."""
+    """From the year 2000 on, and at most a day ahead of our clock. The time of receipt, when left out."""
     note: Note | None = None
     """For underwriters: kept encrypted, never sent to the applicant or shown to the loan app."""
 
@@ -196,6 +211,8 @@ async def decide(
     response: Response,
 ) -> Decided:
     """Record it once and start the `underwriting-decision` flow, which applies it and tells the applicant."""
+    _check_named(application_id, body, sender)
+    _check_time(body.decided_at, parts.now())
     new = decisions.NewDecision(
         application_id=application_id,
         source=sender.source,
@@ -215,3 +232,27 @@ async def decide(
         response.headers["Location"] = run.url
     response.status_code = 202 if recorded.created else 200
     return Decided(**status.decision(recorded.decision).model_dump(), run=run)
+
+
+def _check_named(application_id: str, body: DecisionBody, sender: Statement) -> None:
+    """Raises Unprocessable unless the body is about the application of the address.
+
+    A signature covers the body and not the address: what was signed for one application must count for no
+    other. Who sends an API key with it may leave the name out.
+    """
+    if body.application_id is None and sender.source != SIGNED_SOURCE:
+        return
+    if body.application_id != application_id:
+        raise errors.Unprocessable(
+            f'Name the application in the body: `application_id` must be "{application_id}", as in the '
+            "address, which a signature does not cover."
+        )
+
+
+def _check_time(decided_at: datetime | None, now: datetime) -> None:
+    """Raises Unprocessable for a time at which nobody can have decided."""
+    if decided_at is not None and not _EARLIEST <= decided_at <= now + _AHEAD:
+        raise errors.Unprocessable(
+            f"`decided_at` must lie between {_EARLIEST:%Y-%m-%d} and a day from now; without it, the time of "
+            "receipt counts."
+        )

@@ -118,8 +118,7 @@ async def test_a_run_without_a_result_brings_a_person_when_all_kinds_are_there(s
     assert await seen(sessions) == (ApplicationStatus.IN_REVIEW, [])
 
 
-async def test_more_information_is_asked_for_and_sent(sessions: Sessions) -> None:
-    assert await read(sessions, await arrive(sessions))
+async def ask_for_a_payslip(sessions: Sessions) -> None:
     payslip = decisions.NewDecision(
         application_id="A-1",
         source="underwriting-tool",
@@ -132,8 +131,33 @@ async def test_more_information_is_asked_for_and_sent(sessions: Sessions) -> Non
     async with sessions.begin() as session:
         recorded = await decisions.record(session, routing.shipped(), KEYRING, payslip)
         await decisions.apply(session, recorded.decision.id)
+
+
+async def test_more_information_is_asked_for_and_sent(sessions: Sessions) -> None:
+    assert await read(sessions, await arrive(sessions))
+    await ask_for_a_payslip(sessions)
     assert await seen(sessions) == (ApplicationStatus.AWAITING_DOCUMENT, [])
     assert await read(sessions, await arrive(sessions, kind="payslip"))
+    assert await seen(sessions) == (ApplicationStatus.IN_REVIEW, [])
+
+
+async def test_what_was_sent_before_more_was_asked_for_is_read_and_reviewed(sessions: Sessions) -> None:
+    assert await read(sessions, await arrive(sessions))
+    unread = await arrive(sessions, kind="payslip")
+    await ask_for_a_payslip(sessions)
+    assert await seen(sessions) == (ApplicationStatus.VERIFYING, [])
+    assert await read(sessions, unread)
+    assert await seen(sessions) == (ApplicationStatus.IN_REVIEW, [])
+
+
+async def test_a_document_that_is_read_again_ends_the_wait_for_what_it_shows_too(sessions: Sessions) -> None:
+    card = await arrive(sessions, requires=BOTH_SIDES)
+    assert not await found_unreadable(sessions, card.id)
+    assert await seen(sessions) == (ApplicationStatus.AWAITING_DOCUMENT, ["license-back"])
+    async with sessions.begin() as session:
+        await applications.verification_restarted(session, card.id)
+    assert (await seen(sessions))[0] is ApplicationStatus.VERIFYING
+    assert await read(sessions, card, shows=BOTH_SIDES)
     assert await seen(sessions) == (ApplicationStatus.IN_REVIEW, [])
 
 

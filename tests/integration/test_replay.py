@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select, text
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
@@ -101,6 +101,26 @@ async def test_documents_are_read_again(sessions: Sessions) -> None:
     async with sessions() as session:
         again = await session.get_one(Document, document.id)
     assert (again.status, again.reason) == (DocumentStatus.RECEIVED, None)
+
+
+async def test_a_run_that_is_purged_meanwhile_does_not_keep_the_others_from_their_replay(
+    sessions: Sessions,
+) -> None:
+    purged = await _add(sessions, RunState.DEAD, accepted_at=NOW - timedelta(hours=1))
+    kept = await _add(sessions, RunState.DEAD)
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with sessions.begin() as purging, sessions() as watching:
+        await purging.execute(delete(Run).where(Run.id == purged))
+        replaying = asyncio.create_task(replay_all(sessions, RunFilter(states=DEAD), actor="test", limit=2))
+        while not await watching.scalar(waiting):
+            assert not replaying.done()
+            await watching.rollback()
+    done = await replaying
+    assert (done.matching, done.run_ids) == (2, [kept])
+    assert await _states(sessions) == {kept: RunState.ACCEPTED}
 
 
 @pytest.fixture

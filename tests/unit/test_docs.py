@@ -237,7 +237,14 @@ def test_the_calls_of_the_guide_are_ones_the_gateway_takes() -> None:
             BODIES[method][path].model_validate_json(call[call.index("-d") + 1])
 
 
-BODY = '{"outcome": "denied", "reasons": ["Höhe des Einkommens"], "decided_by": "underwriter-17"}'
+BODY = """\
+{
+  "application_id": "A-1001",
+  "outcome": "denied",
+  "reasons": ["Höhe des Einkommens"],
+  "decided_by": "underwriter-17"
+}
+"""
 
 
 def signed_by_the_guide(language: str, secret: str, folder: Path) -> dict[str, str]:
@@ -279,6 +286,13 @@ def test_the_guides_signatures_verify(language: str, needed: str, tmp_path: Path
 
     now = datetime.now(UTC)
     assert standard_webhooks.verify([SecretStr(secret)], headers, BODY.encode(), now, 300) == "decision-17"
+
+
+def test_the_decision_that_the_guide_signs_names_its_application() -> None:
+    [decision] = re.findall(
+        r"```json\n(.+?)```", section("callers/underwriting-tool.md", "## Sign a decision"), re.DOTALL
+    )
+    assert DecisionBody.model_validate_json(decision).application_id == "A-1001"
 
 
 def test_every_decision_record_is_listed_by_its_title() -> None:

@@ -191,7 +191,7 @@ def s3_record(
     *,
     event: str = "ObjectCreated:Post",
     etag: str = "d41d8cd98f00b204e9800998ecf8427e",
-    sequencer: str = "0A",
+    sequencer: str | None = "0A",
     **stored: Any,
 ) -> dict[str, Any]:
     """One of them; `stored` adds to what is said of the object."""
@@ -215,7 +215,7 @@ Decide = Callable[..., Awaitable[httpx.Response]]
 
 @pytest.fixture
 def decide(client: httpx.AsyncClient, webhook_secret: SecretStr) -> Decide:
-    """Send a decision signed by Standard Webhooks."""
+    """Send a decision signed by Standard Webhooks, about the application of the URL unless it names one."""
 
     async def send(
         body: dict[str, Any],
@@ -225,7 +225,7 @@ def decide(client: httpx.AsyncClient, webhook_secret: SecretStr) -> Decide:
         at: datetime | None = None,
         url: str = DECISIONS_URL,
     ) -> httpx.Response:
-        content = json.dumps(body).encode()
+        content = json.dumps({"application_id": url.split("/")[3], **body}).encode()
         headers = standard_webhooks.sign(
             secret, webhook_id or f"msg_{uuid.uuid4()}", at or datetime.now(UTC), content
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -167,22 +169,44 @@ async def test_the_status_says_which_kinds_are_missing(
     assert (whole["status"], whole["missing_kinds"]) == ("verifying", [])
 
 
+Assess = Callable[[], Awaitable[None]]
+
+
 @pytest.fixture
-async def assessed(in_review: None, sessions: Sessions, settings: Settings) -> None:
+def assess(sessions: Sessions, settings: Settings) -> Assess:
+    """Read the application's one document, and assess it."""
+    keyring = Keyring(settings.encryption.keys)
+
+    async def assess() -> None:
+        async with sessions.begin() as session:
+            document_id = await session.scalar(select(Document.id))
+            assert document_id is not None
+            await applications.record_extraction(
+                session, keyring, document_id, fields={}, checks=[], recommendation="review", engine={}
+            )
+            await assessments.store(
+                session,
+                keyring,
+                "A-1",
+                fields={"FIRST_NAME": {"value": "ADA"}},
+                checks=[{"check": "expired", "status": "pass"}],
+                recommendation="review",
+                missing=["license-back"],
+                documents=[document_id],
+            )
+
+    return assess
+
+
+@pytest.fixture
+async def assessed(in_review: None, assess: Assess) -> None:
     """The application in review has an assessment."""
-    async with sessions.begin() as session:
-        document_id = await session.scalar(select(Document.id))
-        assert document_id is not None
-        await assessments.store(
-            session,
-            Keyring(settings.encryption.keys),
-            "A-1",
-            fields={"FIRST_NAME": {"value": "ADA"}},
-            checks=[{"check": "expired", "status": "pass"}],
-            recommendation="review",
-            missing=["license-back"],
-            documents=[document_id],
-        )
+    await assess()
+
+
+async def _assessment(client: httpx.AsyncClient, reader: Headers) -> dict[str, Any]:
+    found: dict[str, Any] = (await client.get("/v1/applications/A-1", headers=reader)).json()["assessment"]
+    return found
 
 
 async def test_the_assessment_is_shown_to_underwriters_and_operators_only(
@@ -210,12 +234,67 @@ async def test_an_assessment_of_what_was_replaced_since_says_so(
     assert status["assessment"]["outdated"] is True
 
 
+@pytest.mark.parametrize(
+    ("changed", "outdated"),
+    [
+        ({}, False),
+        ({"email": "ada@example.net"}, False),
+        ({"name": "Bob Other"}, True),
+        ({"date_of_birth": "1990-02-04"}, True),
+        ({"date_of_birth": None}, True),
+    ],
+    ids=["nothing", "email", "name", "birth date", "no birth date"],
+)
+async def test_an_assessment_of_another_applicant_says_so(
+    client: httpx.AsyncClient,
+    notify: Notify,
+    assess: Assess,
+    loan_app: Headers,
+    underwriter: Headers,
+    *,
+    changed: dict[str, str | None],
+    outdated: bool,
+) -> None:
+    await _register(client, loan_app)
+    await notify(s3_event("applications/A-1/license-front/front.jpg"))
+    await assess()
+    body = {"applicant": {**APPLICANT, **changed}}
+    await client.put("/v1/applications/A-1", json=body, headers=loan_app)
+    answer = await client.get("/v1/applications/A-1", headers=underwriter)
+    assert answer.json()["assessment"]["outdated"] is outdated
+
+    # The next document that is read brings an assessment of whom is registered now.
+    await assess()
+    news = {**underwriter, "If-None-Match": answer.headers["ETag"], "Prefer": "wait=10"}
+    assert (await _assessment(client, news))["outdated"] is False
+
+
+async def test_an_assessment_from_before_the_registration_says_so(
+    client: httpx.AsyncClient, assessed: None, loan_app: Headers, underwriter: Headers
+) -> None:
+    before = await _assessment(client, underwriter)
+    await _register(client, loan_app)
+    after = await _assessment(client, underwriter)
+    assert (before["outdated"], after["outdated"]) == (False, True)
+
+
 async def test_an_unchanged_status_is_304(client: httpx.AsyncClient, loan_app: Headers) -> None:
     await _register(client, loan_app)
     first = await client.get("/v1/applications/A-1", headers=loan_app)
     headers = {**loan_app, "If-None-Match": first.headers["etag"]}
 
     assert (await client.get("/v1/applications/A-1", headers=headers)).status_code == 304
+
+
+@pytest.mark.parametrize("etag", ['"12345678"', f'"{"1" * 5_000}"', '"x"', "*", '"1", "2"', "1"])
+async def test_an_etag_that_is_not_the_present_one_is_answered_in_full(
+    client: httpx.AsyncClient, loan_app: Headers, etag: str
+) -> None:
+    await _register(client, loan_app)
+    answer = await client.get("/v1/applications/A-1", headers={**loan_app, "If-None-Match": etag})
+
+    assert answer.status_code == 200
+    assert answer.json()["id"] == "A-1"
 
 
 async def test_a_waiting_read_returns_when_the_status_changes(

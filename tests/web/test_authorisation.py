@@ -63,6 +63,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "content_type": "image/jpeg",
     },
     ("POST", "/v1/applications/{application_id}/decisions"): {
+        "application_id": IDS["application_id"],
         "outcome": "approved",
         "decided_by": "underwriter-17",
     },

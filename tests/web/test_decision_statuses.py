@@ -162,6 +162,17 @@ async def _(world: World) -> httpx.Response:
     return await world.decide({**DENIED, "reasons": []})
 
 
+@case("A signed decision that does not name its application")
+async def _(world: World) -> httpx.Response:
+    return await world.decide({**APPROVED, "application_id": None})
+
+
+@case("The body names another application than the address")
+async def _(world: World) -> httpx.Response:
+    headers = {**world.underwriter, "Idempotency-Key": "1"}
+    return await world.client.post(DECISIONS_URL, json={**APPROVED, "application_id": "A-2"}, headers=headers)
+
+
 @case("A member of the body is not valid")
 async def _(world: World) -> httpx.Response:
     return await world.decide({**APPROVED, "outcome": "perhaps"})

@@ -84,7 +84,7 @@ STATED: dict[str, Any] = {
     "outcome": "approved",
     "conditions": ["Proof of income"],
     "decided_by": "underwriter-17",
-    "decided_at": "2026-11-20T10:00:00+01:00",
+    "decided_at": "2025-11-20T10:00:00+01:00",
     "note": "Spoke to Ada Specimen.",
 }
 
@@ -97,7 +97,7 @@ STATED: dict[str, Any] = {
         {"reasons": ["Good income"]},
         {"conditions": []},
         {"decided_by": "underwriter-18"},
-        {"decided_at": "2026-11-20T10:00:01+01:00"},
+        {"decided_at": "2025-11-20T10:00:01+01:00"},
         {"note": "Spoke to somebody else."},
         {"note": None},
     ],
@@ -116,9 +116,23 @@ async def test_a_reused_key_with_anything_else_said_is_refused(
 @pytest.mark.usefixtures("in_review")
 async def test_a_retry_may_write_the_same_otherwise(decide: Decide) -> None:
     first = await decide(STATED, webhook_id="msg_1")
-    same_time = {**STATED, "reasons": [], "decided_at": "2026-11-20T09:00:00Z"}
+    same_time = {**STATED, "reasons": [], "decided_at": "2025-11-20T09:00:00Z"}
 
     assert (await decide(same_time, webhook_id="msg_1")).json() == first.json()
+
+
+@pytest.mark.usefixtures("in_review")
+@pytest.mark.parametrize(
+    "decided_at",
+    ["2000-01-01T00:00:00Z", (datetime.now(UTC) + timedelta(hours=14)).isoformat()],
+    ids=["long ago", "a clock that is ahead"],
+)
+async def test_a_time_is_answered_and_repeated_as_it_was_sent(decide: Decide, decided_at: str) -> None:
+    first, again = [await decide({**APPROVE, "decided_at": decided_at}, webhook_id="msg_1") for _ in range(2)]
+
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json() == again.json()
+    assert datetime.fromisoformat(again.json()["decided_at"]) == datetime.fromisoformat(decided_at)
 
 
 @pytest.mark.usefixtures("in_review")
@@ -239,6 +253,42 @@ async def test_forged_late_or_unsigned_decisions_are_refused(
 
 
 @pytest.mark.usefixtures("in_review")
+@pytest.mark.parametrize(
+    "named", [{"application_id": "A-2"}, {"application_id": None}, {}], ids=["another", "null", "left out"]
+)
+async def test_what_was_signed_for_one_application_decides_no_other(
+    client: httpx.AsyncClient,
+    notify: Notify,
+    webhook_secret: SecretStr,
+    sessions: Sessions,
+    named: dict[str, str | None],
+) -> None:
+    await notify(s3_event("applications/A-2/license-front/front.jpg"))
+    body = json.dumps({**APPROVE, **named}).encode()
+    signed = standard_webhooks.sign(webhook_secret, "msg_1", datetime.now(UTC), body)
+    headers = {**signed, "Content-Type": "application/json"}
+    too_early = await client.post("/v1/applications/A-2/decisions", content=body, headers=headers)
+    elsewhere = await client.post(DECISIONS_URL, content=body, headers=headers)
+
+    assert too_early.status_code in {409, 422}
+    assert elsewhere.status_code == 422
+    assert elsewhere.json()["type"] == "urn:sluice:problem:unprocessable"
+    assert '`application_id` must be "A-1"' in elsewhere.json()["detail"]
+    assert await _decision_runs(sessions) == []
+
+
+@pytest.mark.usefixtures("in_review")
+async def test_with_an_api_key_the_body_may_leave_the_application_out_and_must_not_name_another(
+    client: httpx.AsyncClient, underwriter: Headers
+) -> None:
+    headers = {**underwriter, "Idempotency-Key": "decision-1"}
+    bodies = [{**APPROVE, "application_id": "A-2"}, APPROVE, {**APPROVE, "application_id": "A-1"}]
+    answers = [await client.post(DECISIONS_URL, json=body, headers=headers) for body in bodies]
+
+    assert [answer.status_code for answer in answers] == [422, 202, 200]
+
+
+@pytest.mark.usefixtures("in_review")
 async def test_an_underwriters_api_key_needs_an_idempotency_key(
     client: httpx.AsyncClient, underwriter: Headers, loan_app: Headers
 ) -> None:
@@ -263,6 +313,9 @@ async def test_an_underwriters_api_key_needs_an_idempotency_key(
         ({"outcome": "perhaps"}, "/body/outcome"),
         ({"decided_by": ""}, "/body/decided_by"),
         ({"decided_at": "2026-11-20T10:00:00"}, "/body/decided_at"),
+        ({"decided_at": "0001-01-01T00:00:00Z"}, "`decided_at` must lie between"),
+        ({"decided_at": "1970-01-01T00:00:00Z"}, "`decided_at` must lie between"),
+        ({"decided_at": "9999-12-31T23:59:59Z"}, "`decided_at` must lie between"),
         ({"decided_at": "0001-01-01T00:00:00+14:00"}, "/body/decided_at"),
         ({"decided_at": "9999-12-31T23:59:59-14:00"}, "/body/decided_at"),
         ({"note": "NUL \x00"}, "/body/note"),
