@@ -92,11 +92,13 @@ def _is_word(text: str) -> bool:
 
 
 def street(text: str) -> str:
-    """An address line with the spaces that must be there: after the house number, after an ordinal, before a
-    unit's number, and before the street types that end few other words."""
-    text = re.sub(r"^(\d+)([A-Z]{3,})", r"\1 \2", words(text))
+    """An address line with the spaces that must be there: after the house number, also before the direction
+    of a numbered street, after an ordinal, before a unit's number, and before the street types that end few
+    other words."""
+    text = re.sub(r"^(\d+)([A-Z]{3,}|[NSEW](?= ?\d+(?:ST|ND|RD|TH)\b))", r"\1 \2", words(text))
     text = re.sub(r"(\d(?:ST|ND|RD|TH))(ST|AVE|BLVD|DR|RD|LN|CT|PL|WAY)\b", r"\1 \2", text)
     text = re.sub(r"\b(APT|UNIT|STE|SUITE|LOT)(\d)", r"\1 \2", text)
+    text = re.sub(r"(?<=[A-Z])#", " #", text)
     text = re.sub(r"([A-Z]{3,})(APT|UNIT)(?= ?[A-Z0-9]{1,4}$)", r"\1 \2", text)
     return re.sub(r"([A-Z]{3,})(AVE|BLVD)(?= (?:APT|UNIT|STE|SUITE|#)|$)", r"\1 \2", text)
 
@@ -213,7 +215,7 @@ _SEXES = frozenset(("M", "F", "X", "MALE", "FEMALE"))
 
 def eyes(text: str) -> str:
     """AAMVA's three letters for the colour, from English or French."""
-    text = folded(words(text)).partition("/")[0].strip().removesuffix("S")
+    text = folded(words(text)).partition("/")[0].strip().removesuffix("S").replace("0", "O")
     text = _EYES.get(text, text)
     return text if text in _EYE_CODES else ""
 
@@ -221,8 +223,8 @@ def eyes(text: str) -> str:
 def height(text: str) -> str:
     """`67 in` or `170 cm`, from `5'-07"`, `5-07`, `5 FT 07`, `507`, `067 in`, `170 cm` or `1.70 m`."""
     text = text.upper().replace("O", "0")
-    marks = r"['\-\N{RIGHT SINGLE QUOTATION MARK}\N{PRIME}]"
-    if feet := re.search(rf"(?<!\d)([3-8])\s*(?:{marks}|FT)[\s'-]*(\d{{1,2}})(?!\d)", text):
+    marks = r"['\-\N{RIGHT SINGLE QUOTATION MARK}\N{PRIME}\N{DEGREE SIGN}]"
+    if feet := re.search(rf"(?<!\d)([3-8])(?:\s*(?:{marks}|FT)[\s'-]*|\s(?=\d+\"))(\d{{1,2}})(?!\d)", text):
         return _inches(int(feet[1]), int(feet[2]))
     if plain := re.search(r"(\d{2,3})\s*(IN|CM)", text):
         return f"{int(plain[1])} {plain[2].lower()}"

@@ -14,7 +14,7 @@ from datetime import date
 
 import numpy as np
 
-from flows.extraction.engine import Engine, Line, Text
+from flows.extraction.engine import Engine, Line
 from flows.extraction.fields import CORE, Reading, merge
 from flows.extraction.fronts import front
 from flows.extraction.fronts.labels import cut, open_label
@@ -55,31 +55,53 @@ def read_printed(engine: Engine, pixels: Pixels, *, today: date) -> Printed:
     if engine.reads_any_way_round:
         turns = _turns_by_direction(text.lines)
         return _understood([_turned(line, turns, pixels) for line in text.lines], text.fields, today)
-    found = _closely_read(engine, pixels, text, today)
+    found = _understood(text.lines, text.fields, today)
     turns = 0 if _makes_sense(found) else _turns_by_letters(engine, pixels, text.lines)
-    if not turns:
-        return found
-    upright = np.ascontiguousarray(np.rot90(pixels, turns))
-    return _closely_read(engine, upright, engine.read(upright), today)
+    if turns:
+        pixels = np.ascontiguousarray(np.rot90(pixels, turns))
+        text = engine.read(pixels)
+        found = _understood(text.lines, text.fields, today)
+    travels = _of_a_traveller(found.lines, found.zone)
+    for look_again in (_with_letters,) if travels else (_with_lost, _with_surer):
+        lines = look_again(engine, pixels, found)
+        if [id(line) for line in lines] != [id(line) for line in found.lines]:
+            found = _understood(lines, text.fields, today)
+    return found
 
 
-def _closely_read(engine: Engine, pixels: Pixels, text: Text, today: date) -> Printed:
-    """What an upright page says, its doubtful lines read twice."""
-    found = _understood([_complete(engine, pixels, line) for line in text.lines], text.fields, today)
-    doubtful = front.doubtful(list(found.lines), found.fields) if found.zone is None else []
-    if not doubtful:
-        return found
-    ids = {id(line) for line in doubtful}
-    again = [_surer(engine, pixels, line) if id(line) in ids else line for line in found.lines]
-    return _understood(again, text.fields, today)
+def _with_letters(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]:
+    """The lines of a passport, with the letter that follows a label at the end of its line."""
+    return [_complete(engine, pixels, line) for line in found.lines]
+
+
+def _with_lost(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]:
+    """The lines of a front, with the values that stand where a label has lost its own."""
+    known = {id(line): line for line in found.lines}
+    sought = front.lost(list(found.lines))  # kept, so that no two lines have one identity
+    for lost in sought:
+        again = engine.reread(pixels, lost.line, further=lost.further)
+        if lost.is_found(again):
+            known[id(lost.line)] = again
+    return list(known.values())
+
+
+def _with_surer(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]:
+    """The lines of a front, those that bear a core field and were hard to read by themselves once more."""
+    doubtful = {id(line) for line in front.doubtful(list(found.lines), found.fields)}
+    return [_surer(engine, pixels, line) if id(line) in doubtful else line for line in found.lines]
 
 
 def _understood(lines: Sequence[Line], named: Reading, today: date) -> Printed:
     """What the lines of an upright page say, beside the fields that the engine named by itself."""
     zone = mrz.find(lines)
-    if zone is not None or any(_PASSPORT.search(line.text.upper()) for line in lines):
+    if _of_a_traveller(lines, zone):
         return Printed(lines, merge([passport.read_passport(list(lines), today=today), named]), zone)
     return Printed(lines, merge([named, front.read_front(list(lines))]))
+
+
+def _of_a_traveller(lines: Sequence[Line], zone: Mrz | None) -> bool:
+    """Whether this is a passport or an identity card with a zone."""
+    return zone is not None or any(_PASSPORT.search(line.text.upper()) for line in lines)
 
 
 def _makes_sense(found: Printed) -> bool:

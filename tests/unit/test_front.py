@@ -16,13 +16,7 @@ from flows.extraction.fronts.labels import Piece, cut, open_label
 from flows.extraction.fronts.pairing import cheapest_assignment
 from flows.extraction.fronts.vocabulary import Label
 from flows.extraction.spacing import respace
-
-
-def line(text: str, x: float, y: float, height: float = 30) -> Line:
-    """A line of text at a place; half its height per character."""
-    width = len(text) * height / 2
-    corners = np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], dtype=np.float32)
-    return Line(text, 99.0, corners)
+from tests.unit.readings import line
 
 
 def values(*lines: Line) -> dict[str, str]:

@@ -49,6 +49,15 @@ def test_without_a_rate_there_is_no_limit(clock: Clock) -> None:
     assert {buckets.take("a") for _ in range(100)} == {0}
 
 
+def test_what_is_charged_without_a_token_is_owed_up_to_a_burst(clock: Clock) -> None:
+    buckets = Buckets(1, 2, clock=clock)
+    for expected in (0, 1, 2, 3, 3):
+        buckets.charge("a")
+        assert buckets.wait("a") == expected
+    clock.now += 3
+    assert buckets.wait("a") == 0
+
+
 def test_buckets_are_bounded_and_the_longest_unused_goes_first(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

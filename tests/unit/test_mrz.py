@@ -276,6 +276,19 @@ def test_what_engines_make_of_fillers(rows: tuple[str, str]) -> None:
     assert zone.repaired == ()
 
 
+def test_a_letter_that_recognition_takes_for_a_bracket() -> None:
+    """On small pictures it reads a J that stands alone as `]`."""
+    row = TD3[0].replace("MARIA", "J<<<<")
+    assert found(row.replace("J", "]"), TD3[1]).rows[0] == row
+
+
+def test_names_that_fill_their_row_are_found() -> None:
+    """A row of names has two fillers at least, and no more when it is full."""
+    names = "VENKATASUBRAMANIAN<<CHRISTOPHE"
+    zone = found(*TD1[:2], names)
+    assert (zone.primary, zone.secondary, zone.truncated) == ("VENKATASUBRAMANIAN", "CHRISTOPHE", True)
+
+
 def test_a_row_in_two_lines() -> None:
     first, second = recognised(*TD3)
     pieces = []
@@ -300,6 +313,11 @@ def test_a_page_without_a_zone() -> None:
 @pytest.mark.parametrize("text", [TD3[0], ">>>>>>>>>>VIAVW>VNNV>>NOSSXIHE"])
 def test_fillers_are_seen_either_way_up(text: str) -> None:
     assert mrz.looks_like_one(recognised(text))
+
+
+def test_a_zone_upside_down_is_none() -> None:
+    rows = (">>>>>>>>>>>>>>>60802001L69LL921", ">>>>>>>>>>>>>>>>>IM>>>I>0NNO00TN>d")
+    assert mrz.find(recognised(*rows)) is None
 
 
 @pytest.mark.parametrize("seed", range(60))

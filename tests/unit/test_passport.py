@@ -11,6 +11,7 @@ import pytest
 
 from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName, Reading, Source
+from flows.extraction.geometry import rotation
 from flows.extraction.passports.mrz_layout import birth_date
 from flows.extraction.passports.passport import read_passport
 from flows.extraction.passports.passport_dates import date_of
@@ -131,8 +132,55 @@ def test_an_accent_that_is_not_surely_read_is_left_out() -> None:
     sure = read_passport(lines, today=TODAY)[FieldName.LAST_NAME]
     assert (sure.value, sure.agreeing) == ("ERÍKSSON", (Source.OCR,))
     assert sure.confidence < 90
-    unsure = [replace(own, confidence=93.0) for own in lines]
-    assert said(read_passport(unsure, today=TODAY))["LAST_NAME"] == "ERIKSSON"
+    unsure = read_passport([replace(own, confidence=93.0) for own in lines], today=TODAY)[FieldName.LAST_NAME]
+    assert (unsure.value, unsure.agreeing) == ("ERIKSSON", (Source.OCR,))
+    assert unsure.confidence < 90, "the name may have an accent after all"
+
+
+@pytest.mark.parametrize(
+    ("printed", "confidence", "expected"),
+    [("MONTRÉAL", 99.5, "MONTRÉAL"), ("EXAMPLÉ CITY", 93.0, "EXAMPLE CITY")],
+)
+def test_an_accent_that_nothing_confirms_is_never_sure(
+    printed: str, confidence: float, expected: str
+) -> None:
+    """Recognition takes a line of the paper's pattern for an accent, and loses accents that are there."""
+    lines = page(printed={"Place of birth/Lieu de naissance": printed})
+    place = read_passport([replace(own, confidence=confidence) for own in lines], today=TODAY)
+    assert place[FieldName.PLACE_OF_BIRTH].value == expected
+    assert place[FieldName.PLACE_OF_BIRTH].confidence < 90
+
+
+def spaced(lines: list[Line], text: str, gaps: tuple[float, ...]) -> list[Line]:
+    """The lines with the gaps that the picture shows between the letters of one of them."""
+    return [replace(own, gaps=gaps) if own.text == text else own for own in lines]
+
+
+def test_a_space_that_only_the_picture_shows_is_never_sure() -> None:
+    """Between two letters of which glare has eaten some, it shows a space where there is none."""
+    lines = page(printed={"Place of birth/Lieu de naissance": "NEWTOWN"})
+    place = read_passport(spaced(lines, "NEWTOWN", (0.1, 0.1, 0.5, 0.1, 0.1, 0.1)), today=TODAY)
+    assert place[FieldName.PLACE_OF_BIRTH].confidence < 90
+    read = read_passport(lines, today=TODAY)[FieldName.PLACE_OF_BIRTH]
+    assert read.confidence > 90
+
+
+def test_a_space_inside_a_name_makes_no_second_name() -> None:
+    """The zone says how many given names there are."""
+    names = {"Given names/Prénoms": "DAVID"}
+    lines = spaced(page(zone(secondary="DAVID"), printed=names), "DAVID", (0.06, 0.0, 0.09, 0.25))
+    reading = read_passport(lines, today=TODAY)
+    assert reading[FieldName.FIRST_NAME].value == "DAVID"
+    assert reading[FieldName.FIRST_NAME].confidence == 99.0
+    assert FieldName.MIDDLE_NAME not in reading
+
+
+def test_a_second_name_that_the_zone_lacks_is_kept() -> None:
+    names = {"Given names/Prénoms": "DAVID JOHN"}
+    reading = read_passport(page(zone(secondary="DAVID"), printed=names), today=TODAY)
+    assert (said(reading)["FIRST_NAME"], said(reading)["MIDDLE_NAME"]) == ("DAVID", "JOHN")
+    assert reading[FieldName.MIDDLE_NAME].confidence < 90, "it may be the next column's value"
+    assert reading[FieldName.MRZ_CODE].confidence < 90, "or the zone's row has lost it"
 
 
 def test_a_misread_number_is_found_in_print_without_a_label() -> None:
@@ -219,7 +267,7 @@ def test_labels_in_three_languages() -> None:
     for at, (label, text) in enumerate(zip(labels, values, strict=True)):
         lines += [line(label, 400, 80 + 70 * at, 14), line(text, 400, 100 + 70 * at)]
     reading = said(read_passport(lines, today=TODAY))
-    assert (reading["PLACE_OF_BIRTH"], reading["DATE_OF_ISSUE"]) == ("ZENITH, U.T.O", "2007-04-16")
+    assert (reading["PLACE_OF_BIRTH"], reading["DATE_OF_ISSUE"]) == ("ZENITH, U.T.O.", "2007-04-16")
 
 
 def test_a_misread_label_is_no_value() -> None:
@@ -233,6 +281,48 @@ def test_labels_without_their_spaces_or_with_a_slip() -> None:
              line("16 APR 2007", 40, 218), *page(zone=ZONE)[-2:]]  # fmt: skip
     reading = said(read_passport(lines, today=TODAY))
     assert (reading["PLACE_OF_BIRTH"], reading["DATE_OF_ISSUE"]) == ("ZENITH", "2007-04-16")
+
+
+def columns(*pairs: tuple[str, float], value: Line) -> list[Line]:
+    """Labels side by side over one line of text, as detection runs two columns together."""
+    return [*(line(text, x, 78, 14) for text, x in pairs), value, *page(zone=ZONE)[-2:]]
+
+
+@pytest.mark.parametrize("gaps", [(), (0.1,) * 11 + (0.9,)], ids=["of an engine without gaps", "gaps"])
+def test_a_value_ends_where_the_next_column_s_label_begins(gaps: tuple[float, ...]) -> None:
+    value = replace(line("PORT SPECIMEN F", 400, 100), gaps=gaps)
+    lines = columns(("Place of birth", 400), ("Sex", 585), value=value)
+    reading = read_passport(lines, today=TODAY)
+    assert reading[FieldName.PLACE_OF_BIRTH].value == "PORT SPECIMEN"
+    assert reading[FieldName.SEX].agreeing == (Source.OCR,)
+
+
+@pytest.mark.parametrize("place", ["PORT SPECIMEN F", "A CORUNA"])
+def test_words_that_do_not_begin_under_another_label_belong_together(place: str) -> None:
+    lines = columns(("Place of birth", 395), ("Sex", 700), value=line(place, 385, 100))
+    assert said(read_passport(lines, today=TODAY))["PLACE_OF_BIRTH"] == place
+
+
+def test_a_gap_as_wide_as_between_columns_ends_a_value() -> None:
+    value = replace(
+        line("PORT SPECIMEN BLAU", 400, 100), gaps=(0.1, 0.1, 0.1, 0.5, *(0.1,) * 7, 1.8, *(0.1,) * 3)
+    )
+    lines = columns(("Place of birth", 400), ("Augenfarbe", 700), value=value)
+    assert said(read_passport(lines, today=TODAY))["PLACE_OF_BIRTH"] == "PORT SPECIMEN"
+
+
+def test_a_word_that_begins_like_a_label_is_part_of_the_value() -> None:
+    lines = [line("PLACE OF BIRTH UPPER HEIGHTS", 40, 100), *page(zone=ZONE)[-2:]]
+    assert said(read_passport(lines, today=TODAY))["PLACE_OF_BIRTH"] == "UPPER HEIGHTS"
+
+
+def test_an_overprint_across_the_page_is_no_value() -> None:
+    overprint = line("VOID VOID", 400, 450)
+    middle = overprint.corners.mean(axis=0)
+    turned = (overprint.corners - middle) @ rotation(-np.pi / 12) + middle
+    lines = [own for own in page() if own.text != "ZENITH"]
+    lines.append(replace(overprint, corners=turned.astype(np.float32)))
+    assert "PLACE_OF_BIRTH" not in said(read_passport(lines, today=TODAY))
 
 
 @pytest.mark.parametrize(

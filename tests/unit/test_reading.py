@@ -147,6 +147,13 @@ def test_an_identity_card_by_its_zone() -> None:
     assert extraction.fields[FieldName.DOCUMENT_NUMBER].value == PASSPORT.number
 
 
+def test_a_height_whose_inches_detection_cuts_off() -> None:
+    somebody = specimens.person(604417008, TODAY)
+    pixels = np.asarray(Image.open(io.BytesIO(specimens.to_jpeg(specimens.front(somebody)))), dtype=np.uint8)
+    assert "16 HT 6'" in {line.text for line in RapidOcr().read(pixels).lines}
+    assert read(specimens.front(somebody)).fields[FieldName.HEIGHT].value == somebody.printed_height
+
+
 def test_a_name_that_reads_upside_down_too() -> None:
     somebody = replace(LICENCE, last="JOHNSON")
     assert read(specimens.front(somebody)).fields[FieldName.LAST_NAME].value == "JOHNSON"

@@ -156,6 +156,31 @@ def test_without_a_sequencer_the_time_tells_them_apart() -> None:
     assert one(direct(bare)).object_version != later_on.object_version
 
 
+@pytest.mark.parametrize("version_id", ["096fKKXTRTtl3on89fVO.nfljtsv6qko", "null", ...])
+def test_a_creation_is_one_cause_by_whatever_way_it_is_told(version_id: Any) -> None:
+    put = record(versionId=version_id)
+    cause = one(direct(put)).cause
+    assert cause == one(direct(put | {"eventName": "ObjectCreated:Copy"})).cause
+    assert cause.endswith(f"@{one(direct(put)).object_version}")
+
+
+def test_what_happens_to_a_version_later_is_a_cause_each_time() -> None:
+    """Restoring and tagging have no sequencer (S3 User Guide, "Event message structure")."""
+    restored = record(sequencer=...) | {"eventName": "ObjectRestore:Post"}
+    told = [
+        record(),
+        record() | {"eventName": "ObjectRemoved:Delete"},
+        record(sequencer="0055AED6DCD90281E6") | {"eventName": "ObjectRemoved:Delete"},
+        restored,
+        restored | {"eventTime": "2026-11-21T10:00:00.000Z"},
+        restored | {"eventName": "ObjectRestore:Completed"},
+    ]
+    causes = [one(direct(event)).cause for event in told]
+
+    assert len(set(causes)) == len(told)
+    assert causes == [one(direct(event)).cause for event in told]
+
+
 @pytest.mark.parametrize(
     "told",
     [RECORD, record(versionId=..., sequencer=...), record(key="applications/A-1/%C3%A9+%2B%25/x.jpg")],

@@ -21,6 +21,10 @@ _STREET = re.compile(
 _HOUSE_NUMBER = re.compile(r"^\d[\dO]*\b")
 _SECOND_LINE = re.compile(rf"(?:{UNIT}|P\.?\s?O\.?\s?BOX)\b|#|\d+[A-Z]?$|{UNIT}\d")
 """How the second of two address lines begins."""
+_GLUED_DIRECTION = re.compile(r"\d+[NSEW]\s")
+_EITHER = 0.88
+"""Belief in a house number that may be two things: behind a label that was cut off it, or with a direction
+that may be its own letter."""
 _ONE_LINE = re.compile(
     rf"^(?P<street>[^,]*\b{STREET_TYPE}\b\.?\s?,|\d.*?(?:,|\b{STREET_TYPE}\b\.?(?:\s[NSEW]{{1,2}}\b)?(?:,?\s{UNIT}\s?\S+)?),?)\s*"
     r"(?P<rest>[^\d,]*[^\W\d_][ ,.]+[A-Z]{2}[ ,.]*(?:\d{5}(?:-?\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d))$"
@@ -138,16 +142,27 @@ def _street(page: Page, city: Span) -> Reading:
         return _labelled_street(page)
     for line in lines:
         page.take(line)
-    text = " ".join(_spaced(line) for line in lines)
+    whole = text = " ".join(_spaced(line) for line in lines)
+    text = _without_number(page, text)
     if not labelled or labelled.span is not lines[0]:
         page.claim(Label.ADDRESS, lines[0], BESIDE)
         text = _without_label(page, lines[0], city, text)
     upper = " ".join(text.upper().split())
     house = _HOUSE_NUMBER.sub(lambda digits: digits[0].replace("O", "0"), normalise.street_words(upper))
     belief = min(BESIDE if house == upper else _REPAIRED, *(line.sureness for line in lines))
+    if text != whole or _GLUED_DIRECTION.match(upper):
+        belief = min(belief, _EITHER)
     if _SECOND_LINE.match(folded(text)):
         belief = BY_SHAPE
     return {FieldName.ADDRESS: field(normalise.street(house), lines[0], belief)}
+
+
+def _without_number(page: Page, text: str) -> str:
+    """The text without the document's number before it, which many cards repeat small beneath the portrait
+    and which detection runs into the line beside it."""
+    claim = page.first(Label.NUMBER)
+    number = normalise.number(claim.span.text) if claim else ""
+    return text[len(number) :].lstrip() if number and text.startswith(number) else text
 
 
 def _spaced(line: Span) -> str:
@@ -164,7 +179,8 @@ def _labelled_street(page: Page) -> Reading:
     claim = page.first(Label.ADDRESS)
     if claim is None:
         return {}
-    return {FieldName.ADDRESS: field(normalise.street(claim.span.spaced), claim.span, BY_SHAPE)}
+    text = _without_number(page, claim.span.spaced)
+    return {FieldName.ADDRESS: field(normalise.street(text), claim.span, BY_SHAPE)}
 
 
 def _claimed(page: Page, span: Span) -> bool:
@@ -200,20 +216,16 @@ def _may_be_second(page: Page, span: Span, city: Span) -> bool:
 
 def _without_label(page: Page, street: Span, city: Span, text: str) -> str:
     """The text without AAMVA's label 8 before the house number, glued to it or not: such a line begins where
-    other numbered lines begin, or to the left of the city beneath it."""
+    other numbered lines begin, or to the left of the city beneath it. A digit with a full stop or colon is a
+    label whatever it is: no house number is written so."""
+    if pointed := re.match(r"\d\s?[.:]+\s?(?=\d)", text):
+        return text[pointed.end() :]
     glued = re.match(r"8\s?(?=\d)", text)
     if not glued or any(span.label is Label.ADDRESS for span in page.spans):
         return text
-    others = [span.left for span in page.spans if _numbered(span)]
-    tolerance = 0.35 * street.height
-    outdented = city.left - street.left > tolerance
-    aligned = any(abs(street.left - left) < tolerance for left in others)
+    aligned = page.begins_like_numbered(street)
+    outdented = city.left - street.left > 0.35 * street.height
     gaps = street.line.gaps
     apart = len(gaps) > 2 and street.line.text.startswith(street.text) and gaps[0] > 2 * max(gaps[1:3]) + 0.1
     by_itself = bool(re.match(r"8\s\d+\s\D", text))
     return text[glued.end() :] if aligned or (outdented and (apart or by_itself)) else text
-
-
-def _numbered(span: Span) -> bool:
-    """Whether a value stands here behind its own number."""
-    return bool(span.label and span.text) and span.line.text[:1] == str(span.label)[:1]

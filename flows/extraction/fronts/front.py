@@ -16,10 +16,12 @@ from flows.extraction.engine import Line
 from flows.extraction.fields import CORE, FieldName, Reading
 from flows.extraction.fronts.addresses import read_address
 from flows.extraction.fronts.card_dates import read_dates
+from flows.extraction.fronts.lost import Lost, lost_values
 from flows.extraction.fronts.names import read_names
 from flows.extraction.fronts.page import BY_SHAPE, Claim, Page, Span, field, level
 from flows.extraction.fronts.pairing import pair
 from flows.extraction.fronts.titles import join_title, read_title
+from flows.extraction.fronts.torn import join_torn
 from flows.extraction.fronts.vocabulary import CITY, DATES, NAMES, VALUES, Label, folded
 
 _SURE = 80.0
@@ -27,8 +29,15 @@ _SURE = 80.0
 _LOOKALIKE = 0.78
 """Belief in a number with a letter among digits that it resembles, or that the card prints in two ways."""
 
-
-_LOOKALIKES = re.compile(r"(?<=\d)[OISBZ](?=\d)|^O(?=\d)")
+_LOOKALIKES = re.compile(r"(?<=\d)[OISBZ](?=\d)|^O(?=\d)|(?<=\d)O")
+_EITHER = 0.88
+"""Belief in a number in which a letter O or I, or a zero or one, stands where both kinds do."""
+_EITHERS = re.compile(r"[OI](?=\d)|(?<=\d)I|\d.*[A-Z].*[OI]|(?<=\d[A-Z])[01]|[01](?=[A-Z])")
+_SHORTEST = 6
+"""Characters of a number that no label names."""
+_LEFT_OVER = 4
+"""Characters by which a number that was cut, or run together with something, differs in length."""
+_BARE_NINE = re.compile(r"9 ?A[.:]? ?[A-Z]M?")
 
 
 def read_front(lines: list[Line]) -> Reading:
@@ -39,6 +48,13 @@ def read_front(lines: list[Line]) -> Reading:
 
 _SHOWN = (*NAMES, *DATES, Label.NUMBER, Label.ADDRESS)
 """Labels of core fields."""
+
+
+def lost(lines: list[Line]) -> list[Lost]:
+    """The values whose labels were read alone, each with where to look for it again."""
+    page = level(lines)
+    _understand(page)
+    return lost_values(page)
 
 
 def doubtful(lines: list[Line], reading: Reading) -> list[Line]:
@@ -58,6 +74,7 @@ def doubtful(lines: list[Line], reading: Reading) -> list[Line]:
 def _understand(page: Page) -> Reading:
     """All fields of one page, in the frame its spans are in."""
     join_title(page)
+    join_torn(page)
     pair(page)
     title = read_title(page)
     reading = read_address(page)
@@ -73,35 +90,64 @@ def _number(page: Page) -> Reading:
     claims = sorted(page.claims.get(Label.NUMBER, []), key=lambda claim: -claim.belief)
     found = [_labelled_number(claim) for claim in claims]
     if not found:
-        free = [span for span in page.free if _like_a_number(span)]
-        found = [(normalise.number(span.text), span, BY_SHAPE) for span in free]
+        free = [(_without_four(page, span), span) for span in page.free]
+        found = [(normalise.number(text), span, BY_SHAPE) for text, span in free if _like_a_number(text)]
         if len({value for value, _, _ in found}) != 1:
             return {}
     value, span, belief = found[0]
-    differs = any(other != value for other, _, _ in found)
-    if differs or _LOOKALIKES.search(value):
-        belief = min(belief, _LOOKALIKE)
+    differs = any(other != value for other, _, _ in found) or _cut_or_lengthened(page, value)
+    belief = min(belief, _legibility(value), _LOOKALIKE if differs else 1.0)
     return {FieldName.DOCUMENT_NUMBER: field(value, span, belief)}
 
 
-_WORDS_BEFORE = re.compile(r"^(?:[A-Z]{2,}\.? )+(?=[A-Z]{0,2}\d)")
+def _cut_or_lengthened(page: Page, value: str) -> bool:
+    """Whether the card repeats the number elsewhere with less or more at either end."""
+    others = {normalise.number(span.text) for span in page.free} - {value}
+    alike = [
+        other for other in others if len(other) >= _SHORTEST and abs(len(other) - len(value)) <= _LEFT_OVER
+    ]
+    return any(other in value or value in other for other in alike)
+
+
+def _legibility(value: str) -> float:
+    """Belief in a number of letters and digits: some of each are printed alike, and nothing tells them apart
+    where both may stand."""
+    if _LOOKALIKES.search(value):
+        return _LOOKALIKE
+    return _EITHER if _EITHERS.search(value) else 1.0
+
+
+_WORDS_BEFORE = re.compile(r"^(?:[A-Z]{2,}\.? )+(?=[A-Z]{0,2}\d)|^N(?: ?[*\u00b0\u00ba\"']+ ?| )(?=\d)")
+
+
+_GLUED_SIGN = re.compile(r"(?:LIC|DL|ID)$")
 
 
 def _labelled_number(claim: Claim) -> tuple[str, Span, float]:
-    """A claimed number without the remains of a label that was misread (4d UC No 3927071)."""
+    """A claimed number without the remains of a misread label (4d UC No 3927071, N\u00b0 3927071); in doubt
+    also when its first letter may be the label's # (LICFC68352291 for LIC#C68352291)."""
     text = folded(claim.span.text)
     cleaned = _WORDS_BEFORE.sub("", text)
-    belief = claim.belief if cleaned == text else min(claim.belief, _LOOKALIKE)
+    glued = _GLUED_SIGN.search(folded(claim.span.line.text).removesuffix(text))
+    doubt = cleaned != text or (glued and text[0] in "EFHN")
+    belief = min(claim.belief, _LOOKALIKE) if doubt else claim.belief
     return normalise.number(cleaned), claim.span, belief
 
 
-def _like_a_number(span: Span) -> bool:
+def _without_four(page: Page, span: Span) -> str:
+    """Free text without the 4 that is left of its label 4d, when it begins where numbered lines begin."""
+    rest = span.text[1:].lstrip()
+    left_over = span.text.startswith("4") and len(normalise.number(rest)) >= _SHORTEST
+    return rest if left_over and page.begins_like_numbered(span) else span.text
+
+
+def _like_a_number(printed: str) -> bool:
     """Whether free text has the shape of a licence number: at most a few letters before many digits."""
-    text = folded(span.text)
+    text = folded(printed)
     digits = sum(character.isdigit() for character in text)
     return (
         bool(re.fullmatch(r"[A-Z]{0,3}[\d -]{6,20}", text))
-        and 6 <= digits <= 15
+        and _SHORTEST <= digits <= 15
         and not normalise.date_of(text)
         and bool(re.match(VALUES[Label.NUMBER], text))
     )
@@ -128,15 +174,33 @@ _MEANING: dict[Label, tuple[FieldName, Callable[[str], str]]] = {
 }
 
 
+def _part_nine(page: Page) -> None:
+    """Of two values for label 9a the one behind the bare number is the class: 9 Cl D, read as 9aD."""
+    claims = page.claims.get(Label.ENDORSEMENTS, [])
+    bare = [claim for claim in claims if _BARE_NINE.fullmatch(folded(claim.span.line.text))]
+    if len(bare) == 1 and len(claims) > 1 and Label.CLASS not in page.claims:
+        claims.remove(bare[0])
+        page.claim(Label.CLASS, bare[0].span, _LOOKALIKE)
+
+
+def _described_legibility(label: Label, value: str) -> float:
+    """Belief in a value as it is spelt. Of classes that begin with C and another letter only CM is common: CC
+    or CD is likely the label CL and the letter. A lone I is a stroke, a 1 or the rest of another letter."""
+    if label is Label.DISCRIMINATOR:
+        return _legibility(value)
+    labelled = label is Label.CLASS and re.fullmatch(r"C[A-LN-Z]", value)
+    return _LOOKALIKE if labelled or value == "I" else 1.0
+
+
 def _described(page: Page) -> Reading:
     """The fields that are what their label says, and a height whose shape says it."""
     reading: Reading = {}
+    _part_nine(page)
     for label, (name, meaning) in _MEANING.items():
         for claim in sorted(page.claims.get(label, []), key=lambda claim: -claim.belief):
             value = meaning(claim.span.text)
-            doubt = label is Label.DISCRIMINATOR and _LOOKALIKES.search(value)
             if value and value not in {"NONE", "UNAVL"}:
-                belief = min(claim.belief, _LOOKALIKE) if doubt else claim.belief
+                belief = min(claim.belief, _described_legibility(label, value))
                 reading.setdefault(name, field(value, claim.span, belief))
     reading |= _glued_discriminator(page) if FieldName.DOCUMENT_DISCRIMINATOR not in reading else {}
     tall = [span for span in page.free if re.fullmatch(r"[3-8] ?['\u2019].*\d.*", span.text)]

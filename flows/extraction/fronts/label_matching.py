@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from flows.extraction.fronts.label_patterns import (
     BY_NUMBER,
@@ -13,18 +12,8 @@ from flows.extraction.fronts.label_patterns import (
     STRICT,
     is_number_of,
 )
+from flows.extraction.fronts.misread_labels import Match, behind_remains, behind_word, misread_label
 from flows.extraction.fronts.vocabulary import DATES, NAMES, SPELT_DATE, STREET_TYPE, VALUES, Label
-
-
-@dataclass(frozen=True)
-class Match:
-    """A label with its value, which is empty when the label stands alone: positions in the line."""
-
-    label: Label
-    start: int
-    value: int
-    end: int
-
 
 _WORD = 3
 """Letters; shorter labels look like codes."""
@@ -54,12 +43,15 @@ def label_at(upper: str, at: int, *, first: bool, numbers: bool) -> Match | None
         if (first or label not in _ONLY_FIRST) and (match := _by_word(upper, at, label, pattern, first=first))
     ]
     if not found:
-        return _numbered(upper, at, first=first) if numbers else None
+        numbered = _numbered(upper, at, first=first) if numbers else None
+        if numbered is None:
+            return misread_label(upper, at) if first else None
+        return behind_remains(upper, numbered)
     best = max(found, key=lambda match: (is_number_of(match.label, upper[at:]), match.value - match.start))
     alone = best.value == best.end and not is_number_of(best.label, upper[at:])
     numbered = _numbered(upper, at, first=first) if alone and numbers else None
     # Behind its number a name can be spelt like a label: 1 ENDO.
-    return numbered if numbered and numbered.value < numbered.end else best
+    return behind_remains(upper, numbered if numbered and numbered.value < numbered.end else best)
 
 
 def _numbered(upper: str, at: int, *, first: bool) -> Match | None:
@@ -108,24 +100,25 @@ def _by_number(upper: str, at: int, label: Label, pattern: re.Pattern[str], *, f
     match = pattern.match(upper, at)
     if match is None:
         return None
-    end = _value_end(upper, label, match.end())
-    alone = end == match.end()
+    value = behind_word(upper, label, match.end())
+    end = _value_end(upper, label, value)
+    alone = end == value
     if alone and not re.fullmatch(r"\d[\d.,&/-]*[ABCD]?", match[0].strip(" .:)")):
         return None  # a letter that only looks like the number
     if not first and label not in STRICT and upper[match.end() if end is None else end :].strip():
         return None  # a code in the middle of a line may be anything
     if end is None or (alone and (not first or at + len(match[0].strip()) < len(upper.rstrip()))):
         return None
-    return Match(label, at, match.end(), end)
+    return Match(label, at, value, end)
 
 
 def _glued_to_letters(upper: str, start: int, at: int, label: Label) -> bool:
     """Whether a word label runs into letters without a space, so that it is likely the beginning of another
-    word: NORFOLK is not number RFOLK. A printed number before it, LN and FN, or a value that could be
-    nothing else make it a label."""
+    word: NORFOLK is not number RFOLK. A printed number before it, letters with which no word begins, or a
+    value that could be nothing else make it a label."""
     if at >= len(upper) or not (upper[at - 1].isalpha() and upper[at].isalpha()):
         return False
-    if is_number_of(label, upper[start:at]) or upper[start:at] in {"LN", "FN"}:
+    if is_number_of(label, upper[start:at]) or upper[start:at] in {"LN", "FN", "RSTR"}:
         return False
     return not any(re.match(value, upper[at:]) for value in (*_GLUED.get(label, ()), "NONE"))
 
@@ -134,10 +127,12 @@ def _value_end(upper: str, label: Label, at: int) -> int | None:
     """Where the value that begins here ends; `at` itself when nothing or another label follows; None when
     what follows is no value of this kind, so that the label was no label."""
     rest = upper[at:]
-    if not rest.strip():
-        return at
+    if not any(character.isalnum() for character in rest):
+        return len(upper)
     if label in STRICT and (match := re.match(VALUES[label], rest)):
         return at + match.end()
+    if label in STRICT and len(rest.strip()) == 1 and upper[:at].rstrip().endswith(":"):
+        return len(upper)
     glued = at > 0 and upper[at - 1].isalnum()
     another = "NAME" in rest and lone_label(rest) if label in NAMES else _begins_with_label(rest)
     if another and not glued:

@@ -6,20 +6,29 @@ from __future__ import annotations
 
 import re
 
-from flows.extraction.fronts.vocabulary import DATES, STREET_TYPE, VALUES, WORDS, Label, folded
+from flows.extraction.fronts.vocabulary import DATES, NAMES, STREET_TYPE, VALUES, WORDS, Label, folded
 
-_NUMBER = r"\d{1,2}(?:\s?[.,/&-]\s?\d)?\s?[A-D08]?\s?[.:)]?\s*"
+_NUMBER = r"\d{1,2}(?:\s?[.,/&-]\s?\d)?\s?[A-D08]?\s?[.:;)]?\s*"
 """The number before a word."""
-_MISREAD_NUMBER = r"[OGQ]A[.:)]?\s*|[ILSB|](?:[.:)]\s*|\s+)"
-"""As text recognition tends to read it: 9a as Oa, 1 as I."""
+_MISREAD_NUMBER = r"[OGQ]A[.:)]?\s*|[ILSBOGQ|](?:[.:)]\s*|\s+)"
+"""As text recognition tends to read it: 9a as Oa, 1 as I, 9 as O."""
 
 
-def _word_pattern(words: tuple[str, ...]) -> str:
-    """Longest first; a space may be lost, the same in the other language and `:`, `#` or `.` may follow."""
+_WORDS_AS_VALUES = frozenset((Label.SEX, Label.EYES, Label.HAIR))
+"""Labels whose values may run into the second language's word: EYES/YEUXHAZ."""
+
+
+def _word_pattern(label: Label, words: tuple[str, ...]) -> str:
+    """Longest first; a space may be lost, the same in the other language (whose slash may be lost before a
+    known word that is no name) and `:`, `#`, also as the letter it is read for (IDE:), or `.` may follow."""
     ordered = sorted(words, key=len, reverse=True)
     spellings = "|".join(_as_read(word) for word in ordered)
     other = r"(?:[A-Z][A-Z']{2,}(?: (?:DE|OF|D')\s?[A-Z]{3,})?|N\W)"
-    return rf"(?:{spellings})\.?(?:\s?[/|]\s?(?:(?:{spellings})\b|{other}))?\s*[:#.=]*\s*"
+    slash = r"[/|]" if label in NAMES else r"[/|]?"
+    glued = rf"|(?={VALUES[label]})" if label in _WORDS_AS_VALUES else ""
+    twice = rf"\s?{slash}\s?(?:{spellings})(?:\b{glued})|\s?[/|]\s?{other}"
+    sign = "(?:[EFHN](?=:))?" if label is Label.NUMBER else ""
+    return rf"(?:{spellings})\.?(?:{twice})?\s*{sign}[:#.=]*\s*"
 
 
 def _as_read(word: str) -> str:
@@ -27,20 +36,37 @@ def _as_read(word: str) -> str:
     return word.replace(" ", r"[\s.]*").replace("O", "[O0]")
 
 
+_AT_FRONT = r"(?:(?<=9)|(?<=9\s)|^)"
+"""Of the line, or behind the number of the class."""
+_MISREAD_WORDS: dict[Label, tuple[str, ...]] = {
+    Label.LAST: ("SUMAMES?", "[I1]N(?=:)"),
+    Label.ISSUED: ("[L1]SSUED",),
+    Label.CLASS: (
+        *(r"C1(?=\s?[A-Z]\b)", "C[1IT]?(?=:)"),
+        *(rf"{_AT_FRONT}(?:C[IT]|\u0391)(?=\s[A-Z]{{1,2}}\d?\s*$)", rf"{_AT_FRONT}CI(?=[A-Z]M?\s*$)"),
+    ),
+    Label.RESTRICTIONS: ("[AFKP]STR",),
+}
+"""Spellings that text recognition makes of the issuers' words: Surname, LN, lssued, Cl, RSTR. Those that may
+be words themselves (CT, CIR) only where nothing but a class follows."""
+_SPELLINGS = {label: (*words, *_MISREAD_WORDS.get(label, ())) for label, words in WORDS.items()}
+
 BY_WORD = {
-    label: re.compile(rf"(?:{_NUMBER}|{_MISREAD_NUMBER})?{_word_pattern(words)}")
-    for label, words in WORDS.items()
+    label: re.compile(rf"(?:{_NUMBER}|{_MISREAD_NUMBER})?{_word_pattern(label, words)}")
+    for label, words in _SPELLINGS.items()
 }
 """Where a line begins."""
 BY_WORD_INSIDE = {
-    label: re.compile(rf"(?:{_NUMBER})?{_word_pattern(words)}") for label, words in WORDS.items()
+    label: re.compile(rf"(?:{_NUMBER})?{_word_pattern(label, words)}") for label, words in _SPELLINGS.items()
 }
 """Behind other text, where a single letter belongs to that."""
 _NUMBERED = tuple(label for label in Label if label.value[0].isdigit())
+_BOTH_NAMES = r"1\s?[.,&/-]{1,2}\s?2"
 _MISREAD = {
     Label.LAST: "[1IL|]",
-    Label.NAME: r"(?:1\s?[.,&/-]{1,2}\s?2|12(?=\s+[A-Z][A-Z' -]{2,},))",
-    Label.NUMBER: "4[ADO0]",
+    Label.NAME: rf"(?:{_BOTH_NAMES}|12(?=\s+[A-Z][A-Z' -]{{2,}},))",
+    Label.NUMBER: "4[ADGO0Q]",
+    Label.CLASS: r"(?:9|[GQ](?=\s))",
     Label.ENDORSEMENTS: "[9GOQ]A",
     Label.ADDRESS: "[8B&]",
 }
@@ -63,6 +89,8 @@ def _number_pattern(label: Label) -> re.Pattern[str]:
     if label in {Label.LAST, Label.GIVEN}:
         apart = rf"{label.value}\s*[.:)]?\s*(?![\s\d.:)])"
         return re.compile(rf"{number}{_ENDS_NUMBER}(?![\s\d])|{apart}|{number}{_ENDS_NUMBER}(?=0')")
+    if label is Label.NAME:
+        return re.compile(rf"{number}{_ENDS_NUMBER}|{_BOTH_NAMES}(?=[A-Z]{{2}})")
     if label in {Label.ISSUED, Label.EXPIRES, Label.NUMBER}:
         return re.compile(rf"{label.value.upper()}\s*[.:)]?\s*|{number}{_ENDS_NUMBER}")
     if label is Label.ADDRESS:  # 8 12TH AVE begins with its house number
@@ -86,7 +114,7 @@ _NUMBERED_LINES = tuple(
     re.compile(pattern)
     for pattern in (
         *(r"1\s*[A-Z]{2}[A-Z' -]*$", r"2\s*[A-Z]{2}[A-Z' -]*$", r"8\s+\d+\s+[A-Z]"),
-        *(r"4A(?:\s?\d|$)", r"4B(?:\s?\d|$)", r"4D(?:\s?\w{5}|$)", r"1[,.&/]2\b"),
+        *(r"4A(?:\s?\d|$)", r"4B(?:\s?\d|$)", r"4D(?:\s?\w{5}|$)", r"1[,.&/]{1,2}2(?=[A-Z]{2}|\b)"),
         *(r"15(?:\s?[MFX])?$", r"16(?:\s?\d.*)?$", r"18(?:\s?[A-Z]{3})?$"),
     )
 )

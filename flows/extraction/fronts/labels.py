@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from flows.extraction.fronts.label_matching import HOUSE, label_at, lone_label, stands_inside
-from flows.extraction.fronts.vocabulary import CITY, DATE, SPELT_DATE, TITLE, VALUES, Label, folded
+from flows.extraction.fronts.vocabulary import (
+    CITY,
+    DATE,
+    SPELT_DATE,
+    STREET_TYPE,
+    TITLE,
+    UNIT,
+    VALUES,
+    Label,
+    folded,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,10 @@ _LONE = frozenset((Label.SEX, Label.CLASS))
 """Labels whose value is a single letter, which text detection tends to miss when it stands apart."""
 
 
+_SMALL_CLASS = re.compile(r"(?:9 ?)?c ?([A-Z]M?)")
+"""What is left of Cl before the class itself, which is no small letter."""
+
+
 def open_label(text: str) -> Label | None:
     """The label that ends this line, when its single letter should follow and does not."""
     last = cut(text, numbers=False)[-1:]
@@ -40,6 +54,8 @@ def open_label(text: str) -> Label | None:
 def cut(text: str, *, numbers: bool, columns: tuple[int, ...] = ()) -> list[Piece]:
     """The pieces of one line. `numbers` says that a number alone may be a label on this card, `columns`
     before which characters the picture shows a wide gap."""
+    if small := _SMALL_CLASS.fullmatch(text.strip()):
+        return [Piece(Label.CLASS, small[1], 0, len(text))]
     upper = folded(text)
     if CITY.match(upper) or re.fullmatch(DATE, upper.strip()):
         return [Piece(None, text.strip(), 0, len(text))]
@@ -62,10 +78,20 @@ def _segments(upper: str, columns: tuple[int, ...]) -> Iterator[tuple[int, int, 
     yield from ((start, end, False) for start, end in _parts(upper, at, len(upper), columns))
 
 
+_UNPARTED = re.compile(
+    rf"(?<![A-Z\d])\d+ (?:[A-Z\d']+ ){{1,4}}?{STREET_TYPE}\b(?: {UNIT} ?\w{{1,6}}$)?"
+    rf"|{SPELT_DATE}|[3-8] ?['\u2019\u00b0] ?-?\d"
+)
+"""Dates, heights and streets, which stand in one column."""
+
+
 def _parts(upper: str, start: int, end: int, columns: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """Parts at wide gaps, but for the one between a label and its value."""
+    """Parts at wide gaps, but for the one between a label and its value, and those that glare has made inside
+    a value."""
+    whole = [match.span() for match in _UNPARTED.finditer(upper, start, end)]
     for column in columns:
-        if start < column < end and not lone_label(upper[start:column]):
+        inside = any(left < column < right for left, right in whole)
+        if start < column < end and not inside and not lone_label(upper[start:column]):
             yield start, column
             start = column
     if start < end:
@@ -93,6 +119,10 @@ def _cut_segment(text: str, upper: str, start: int, end: int, *, numbers: bool) 
     return [*pieces, *_free(text, part, at, end)]
 
 
+_DATE_BEHIND_NUMBER = re.compile(
+    r"(?:4|(?=(?:\D*\d){5})[A-Z0-9-]*)(?=(?:0[1-9]|1[0-2])([/-])(?:[0-2]\d|3[01])\1(?:19|20)\d\d$)"
+)
+"""The document's number or what is left of a label 4a or 4b, run together with the date beside it."""
 _ROW = (VALUES[Label.HEIGHT], VALUES[Label.EYES], VALUES[Label.SEX], r"\d{2,3} ?(?:LBS?|KG)")
 _SHAPE_LIKE = re.compile("|".join(rf"(?!\d{{3}}\b(?! ?[CILK]))(?:{pattern})(?![^\s,])" for pattern in _ROW))
 
@@ -102,6 +132,8 @@ def _free(text: str, upper: str, start: int, end: int) -> Iterator[Piece]:
     bounds = [start]
     for found in re.finditer(SPELT_DATE, upper[start:end]):
         bounds += [start + found.start(), start + found.end()]
+    if glued := _DATE_BEHIND_NUMBER.match(upper[start:end]):
+        bounds = [start, start + glued.end()]
     bounds.append(end)
     for left, right in pairwise(bounds):
         row = _row_of_values(upper[left:right])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
 from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
-from flows.extraction.fronts.vocabulary import MARK, NAMES, STREET, Label, folded
+from flows.extraction.fronts.vocabulary import MARK, NAMES, STREET, TITLE, Label, folded
 
 _SUFFIXES = frozenset(("JR", "SR", "II", "III", "IV", "1ST", "2ND", "3RD", "4TH"))
 _ONE_LINE, _IN_ORDER = 0.85, 0.9
@@ -26,6 +26,11 @@ _GLUED = {
     Label.GIVEN: re.compile(r"(?:FIRST|GIVEN) ?(?:NAMES?)?(?=[A-Z])"),
 }
 """Labels run into a name. Names begin so too (GIVENS), so only beside another labelled name."""
+_GLUED_TO_FRENCH = {
+    Label.LAST: re.compile(r".*/ ?NOM(?! ?DE ?FAM)(?=[A-Z]{2})"),
+    Label.GIVEN: re.compile(r".*/ ?PRENOMS?(?=[A-Z]{2})"),
+}
+"""The same behind a slash, where a name looks like one more word of the label."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +65,29 @@ def _whole_expected(page: Page) -> bool:
 def _labelled(page: Page, label: Label) -> _Part | None:
     if claim := page.first(label):
         return _Part(claim.span.spaced, claim.span, claim.belief)
-    glued = _GLUED.get(label)
-    if glued is None or not NAMES.intersection(page.claims):
+    if not NAMES.intersection(page.claims):
         return None
-    for span in page.free:
-        if (match := glued.match(folded(span.text))) and is_name(span.text[match.end() :]):
-            page.take(span)
-            return _Part(span.text[match.end() :], span, _GLUED_BELIEF)
+    alone = [span for span in page.spans if span.label is label and not span.text]
+    for spans, patterns in ((page.free, _GLUED), (alone, _GLUED_TO_FRENCH)):
+        if found := _glued(spans, patterns.get(label)):
+            page.take(found.span)
+            return found
+    return None
+
+
+def _glued(spans: list[Span], label: re.Pattern[str] | None) -> _Part | None:
+    """The first name that a label has run into."""
+    for span in spans:
+        text = span.text or span.line.text
+        if label and (match := label.match(folded(text))) and is_name(text[match.end() :]):
+            return _Part(text[match.end() :], span, _GLUED_BELIEF)
     return None
 
 
 def _split(page: Page, whole: _Part) -> tuple[_Part | None, _Part | None]:
     """All names out of one place: `LAST, FIRST MIDDLE`, the family name above the given ones, or `FIRST
     MIDDLE LAST`."""
-    family, comma, rest = whole.text.partition(",")
+    family, comma, rest = _bare(whole).partition(",")
     if comma and rest.strip(" ,"):
         belief = min(whole.belief, _ONE_LINE)
         return _Part(family, whole.span, belief), _Part(rest, whole.span, belief)
@@ -92,6 +106,12 @@ def _split(page: Page, whole: _Part) -> tuple[_Part | None, _Part | None]:
     belief = min(whole.belief, BY_SHAPE)
     family = " ".join((*words[-1:], suffix)).strip()
     return _Part(family, whole.span, belief), _Part(" ".join(words[:-1]), whole.span, belief)
+
+
+def _bare(whole: _Part) -> str:
+    """The text without a label NAME that has run into the family name before a comma."""
+    glued = whole.belief == BY_SHAPE and re.match(r"NAME(?=[A-Z]{3,}\s*,)", folded(whole.text))
+    return whole.text[glued.end() :] if glued else whole.text
 
 
 def _beside(page: Page, family: Span, *, comma: bool) -> Span | None:
@@ -168,21 +188,34 @@ def _next_name(page: Page, anchor: Span, *, down: bool = False) -> Span | None:
         if (span.under(anchor) if down else anchor.under(span))
         and abs(span.left - anchor.left) < 2.5 * anchor.height
         and is_name(span.text)
+        and not _beside_title(page, span)
     ]
     return min(near, key=lambda span: abs(span.middle - anchor.middle), default=None)
+
+
+def _beside_title(page: Page, span: Span) -> bool:
+    """Whether the span shares its row with the card's title, as the issuer's name does."""
+    titles = [other for other in page.spans if TITLE.fullmatch(folded(other.text))]
+    return any(abs(span.middle - title.middle) < 0.5 * span.height for title in titles)
 
 
 def is_name(text: str) -> bool:
     """Whether free text could be a person's name: no mark, no state, no street, in capitals."""
     plain = folded(normalise.words(text))
     return (
-        bool(normalise.name(text))
+        bool(normalise.name(normalise.letters(text)))
         and len(plain) > 1
-        and sum(letter.isupper() for letter in text) > len(text.replace(" ", "")) / 2
+        and _in_capitals(text)
         and plain not in normalise.STATES
         and not MARK.fullmatch(plain)
         and not (STREET.search(plain) and " " in plain)
     )
+
+
+def _in_capitals(text: str) -> bool:
+    """Whether most letters are; a small I or L says nothing, since capitals are read so (Li for LI)."""
+    telling = [letter for letter in text if not letter.isspace() and letter not in "il"]
+    return sum(letter.isupper() for letter in telling) > len(telling) / 2
 
 
 def _reading(page: Page, last: _Part | None, given: _Part | None) -> Reading:
@@ -221,13 +254,21 @@ def _continued(page: Page, given: _Part, last: _Part | None) -> _Part:
 
 
 def _words(part: _Part) -> tuple[list[str], str]:
-    words, suffix = _without_suffix(normalise.words(part.text).replace(",", " ").split())
+    words, suffix = _without_suffix(normalise.words(_capital_i(part.text)).replace(",", " ").split())
     return normalise.name(normalise.letters(" ".join(words))).split(), suffix
+
+
+def _capital_i(text: str) -> str:
+    """A small L among capitals as the capital I it resembles."""
+    others = [letter for letter in text if letter.isalpha() and letter != "l"]
+    return text.replace("l", "I") if others and all(letter.isupper() for letter in others) else text
 
 
 def _without_suffix(words: list[str]) -> tuple[list[str], str]:
     if len(words) > 1 and words[-1].rstrip(".") in _SUFFIXES:
         return words[:-1], words[-1].rstrip(".")
+    if len(words) > 1 and re.fullmatch("I{4,}", words[-1]):  # a number read twice over
+        return words[:-1], ""
     if words and (glued := re.fullmatch(r"(\S{3,}[A-Z])([JS]R)", words[-1])):  # no name ends so
         return [*words[:-1], glued[1]], glued[2]
     return words, ""
@@ -235,7 +276,7 @@ def _without_suffix(words: list[str]) -> tuple[list[str], str]:
 
 def _put(reading: Reading, name: FieldName, value: str, part: _Part) -> None:
     if value and value not in {"NONE", "UNAVL"}:
-        repaired = _REPAIRED if normalise.letters(part.text) != part.text.upper() else 1.0
+        repaired = _REPAIRED if normalise.letters(_capital_i(part.text)) != part.text.upper() else 1.0
         speck = _SPECK if folded(value) != value or re.match(r"[A-Z] \w\w", value) else 1.0
         belief = min(part.belief, repaired, speck, part.span.sureness)
         reading.setdefault(name, field(value, part.span, belief))

@@ -52,22 +52,28 @@ def pair(page: Page) -> None:
             page.claim(span.label, span, BESIDE)
     labels = [span for span in page.spans if span.label and not span.text and span.label is not Label.OTHER]
     left = _pair(page, labels)
-    if freed := [span for span in left if span.label in page.claims]:
-        # A name can be spelt like a label that stands elsewhere already: ENDO, ISS.
+    if freed := [span for span in left if _stands_elsewhere(page, span)]:
+        # A name can be spelt like a label that stands elsewhere already: ENDO, ISS. So can a code: 1.
         for span in freed:
             page.release(span)
-        _pair(page, [span for span in left if span not in freed])
+        left = _pair(page, [span for span in left if span not in freed])
+    page.unpaired = left
+
+
+def _stands_elsewhere(page: Page, span: Span) -> bool:
+    """Whether a label like this one has its value already; one for all names stands for each of them."""
+    return span.label in page.claims or (span.label in NAMES and Label.NAME in page.claims)
 
 
 def _pair(page: Page, labels: list[Span]) -> list[Span]:
     """Claim the cheapest values for these labels; the labels that get none."""
     pairs = [each for label in labels for each in _pairs(page, label)]
     first = _assigned(labels, page.free, pairs)
-    sides = Counter(each.side for each in first if not _bare_number(each.label))
+    sides = Counter(each.side for each in first if not is_bare_number(each.label))
     usual = max(sides, key=lambda side: sides[side], default=None)
     weighed = [
         replace(each, cost=each.cost + _OTHER_WAY)
-        if each.side != usual and not _bare_number(each.label)
+        if each.side != usual and not is_bare_number(each.label)
         else each
         for each in pairs
     ]
@@ -75,6 +81,7 @@ def _pair(page: Page, labels: list[Span]) -> list[Span]:
     for each in chosen:
         if each.label.label:
             page.claim(each.label.label, each.value, _NEAR if each.cost < _FAR_COST else _FAR)
+            page.pairs.append((each.label, each.value))
     paired = {id(each.label) for each in chosen}
     return [label for label in labels if id(label) not in paired]
 
@@ -83,7 +90,7 @@ def _pairs(page: Page, label: Span) -> list[_Pair]:
     """The spans that could be this label's value by their shape and place."""
     found = []
     for value in page.free:
-        if not _fits(label, value):
+        if label.label is None or not fits(label.label, value.text):
             continue
         for side, cost in (("right", _right(page, label, value)), ("beneath", _beneath(page, label, value))):
             if cost is not None:
@@ -96,17 +103,18 @@ def _unlikely(label: Span, value: Span) -> float:
     return _OTHER_WAY if label.label in NAMES and folded(value.text) in STATES else 0.0
 
 
-def _fits(label: Span, value: Span) -> bool:
-    text = folded(value.text)
-    if label.label is None or CITY.match(text):
+def fits(label: Label, value: str) -> bool:
+    """Whether a text that stands away from a label can be its value."""
+    text = folded(value)
+    if CITY.match(text):
         return False
-    if label.label not in _LONG:
-        return bool(re.fullmatch(_SHAPES[label.label], text))
-    if not re.match(VALUES[label.label], text):
+    if label not in _LONG:
+        return bool(re.fullmatch(_SHAPES[label], text))
+    if not re.match(VALUES[label], text):
         return False
-    if label.label in NAMES:
+    if label in NAMES:
         return not MARK.fullmatch(text)
-    if label.label in {Label.NUMBER, Label.DISCRIMINATOR}:
+    if label in {Label.NUMBER, Label.DISCRIMINATOR}:
         dated = re.fullmatch(DATE, text) and re.search(r"[/.-]|[A-Z]", text)
         return not (dated or re.match(r"\d+ [A-Z]{3}", text))  # nor is a street a number
     return True
@@ -147,11 +155,12 @@ def _beneath(page: Page, label: Span, value: Span) -> float | None:
         and other.right > min(label.left, value.left)
         for other in page.spans
     )
-    cost = 0.6 * max(drop, 0.0) + 0.3 * abs(indent) + (_OTHER_WAY if _bare_number(label) else 0.0)
+    cost = 0.6 * max(drop, 0.0) + 0.3 * abs(indent) + (_OTHER_WAY if is_bare_number(label) else 0.0)
     return None if between else cost
 
 
-def _bare_number(label: Span) -> bool:
+def is_bare_number(label: Span) -> bool:
+    """Whether the label is one of AAMVA's numbers without a word."""
     return not re.search(r"[A-Z]{2}", folded(label.line.text))
 
 

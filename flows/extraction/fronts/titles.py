@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
@@ -58,6 +59,4 @@ def join_title(page: Page) -> None:
 
 
 def _titled(span: Span, text: str) -> Span:
-    return Span(
-        Label.OTHER, text, text, span.confidence, span.left, span.right, span.top, span.bottom, span.line
-    )
+    return replace(span, label=Label.OTHER, text=text, spaced=text)

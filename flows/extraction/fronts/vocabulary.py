@@ -79,14 +79,14 @@ SPELT_DATE = (
 _NAME = r"(?:[^\W\d_]|0(?='))(?:[^\d_@#%/\\:*\"]|(?<=[A-Z])[0158](?=[A-Z])|(?<=[A-Z])0\b)*$"
 _IN_FRENCH = r"(?: ?/ ?[A-Z]+)?"
 _EYES = (
-    r"(?:BLK|BLU|BRO|BRN|DIC|GRY|GRN|HAZ|HZL|MAR|PNK|UNK|BLACK|BLUE|BROWN|GR[AE]Y|GREEN|HAZEL|MAROON"
+    r"(?:BLK|BLU|BR[O0]|BRN|DIC|GRY|GRN|HAZ|HZL|MAR|PNK|UNK|BLACK|BLUE|BROWN|GR[AE]Y|GREEN|HAZEL|MAROON"
     r"|PINK|DICHROMATIC|NOIR|BLEU|BRUN|GRIS|VERT|NOISETTE)S?\b" + _IN_FRENCH
 )
 _HAIR = r"(?:BLK|BLN|BLD|BAL|BRO|BRN|GRY|RED|SDY|WHI|UNK|BLACK|BLOND\w*|BROWN|GR[AE]Y|WHITE|BALD|SANDY)\b"
 _CODES = r"(?:NONE\b|AUCUNE?\b|(?:[A-Z0-9]{1,5}|\*[A-Z0-9])(?:[ ,/]{1,2}[A-Z0-9]{1,2}(?!\w)){0,6})(?![\w'/-])"
 _HEIGHT = (
-    r"(?:[3-8] ?(?:['\u2019\u2032-]|FT)[ '-]*[\dO]{1,2}(?:[\"\u201d']{1,2}|''| ?IN)?|[3-8]\d{2}(?!\d)"
-    r"|\d{2,3} ?(?:IN|CM)\b|[12][.,]\d{2} ?M\b)"
+    r"(?:[3-8] ?(?:['\u2019\u2032\u00b0-]|FT)[ '-]*[\dO]{1,2}(?:[\"\u201d']{1,2}|''| ?IN)?"
+    r"|[3-8] \d{1,2}\"|[3-8]\d{2}(?!\d)|\d{2,3} ?(?:IN|CM)\b|[12][.,]\d{2} ?M\b)"
 )
 
 VALUES: dict[Label, str] = {
@@ -94,7 +94,7 @@ VALUES: dict[Label, str] = {
     Label.SUFFIX: r"(?:JR|SR|I{2,3}|IV|V|[1-4](?:ST|ND|RD|TH))\b",
     **dict.fromkeys((*DATES, Label.OTHER_DATE), DATE),
     Label.ISSUER: r"[A-Z].*",
-    Label.NUMBER: r"(?=(?:[^\d]*\d){3})(?=.{5})[A-Z0-9][A-Z0-9* -]{3,24}(?![A-Z0-9/])",
+    Label.NUMBER: r"(?=(?:[A-Z* -]*\d){3})(?=.{5})[A-Z0-9][A-Z0-9* -]{3,24}(?![A-Z0-9/])",
     Label.DISCRIMINATOR: r"(?=[^\d]*\d)[A-Z0-9][A-Z0-9/ -]{4,40}",
     Label.ADDRESS: r"(?=.*[A-Z])(?:\d+\S* .+|\d{1,6}[A-Z]{3}.*|[A-Z]\d+[A-Z]\d+ .+|[A-Z].* .+)",
     Label.CLASS: r"(?:NONE|[A-Z]{1,2}\d?|[0-9]{1,2}[A-Z]?)(?:[ ,/]+[A-Z]\d?){0,3}(?![\w'/-])",
@@ -134,8 +134,8 @@ WORDS: dict[Label, tuple[str, ...]] = {
                           "DISC", "ICN", "INVENTORY NO", "INVENTORY CONTROL NO"),
     Label.ADDRESS: ("ADDRESS", "ADDR", "ADOR", "ADD", "RESIDENCE", "RESIDENCE ADDRESS", "MAILING ADDRESS",
                     "STREET ADDRESS", "HOME ADDRESS", "ADRESSE"),
-    Label.CLASS: ("CLASS", "CLS", "CL", r"C1(?=\s?[A-Z]\b)", "C[1I](?=:)", "LICEN[SC]E CLASS",
-                  "CLASSIFICATION", "CLASSE(?![A-Z])", "CATEG", "CATEGORIE", "VEHICLE CLASS", "VEH CLASS"),
+    Label.CLASS: ("CLASS", "CLS", "CL", "LICEN[SC]E CLASS", "CLASSIFICATION",
+                  "CLASSE(?![A-Z])", "CATEG", "CATEGORIE", "VEHICLE CLASS", "VEH CLASS"),
     Label.ENDORSEMENTS: ("END", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "MENTIONS"),
     Label.RESTRICTIONS: ("REST", "RESTR", "RSTR", "RESTRICTIONS?", "RES", "RESTS", "RSTRS", "RESTRICT",
                          "COND", "CONDITIONS?"),
@@ -172,7 +172,7 @@ _STATE = r"(?!NO\b|DL\b)(?P<state>[A-Z][A-Z01]|QUEBEC|ONTARIO)"
 _POSTAL = r"(?P<zip>[\dO]{5}(?:[ -]{0,2}[\dO]{4})?|[A-Z][\dO][A-Z][ -]?[\dO][A-Z][\dO])"
 _CITY = (
     r"(?!(?:LIC|DL|ID|LICEN[SC]E|DRIVER|OPERATOR|CUSTOMER|CARD|PERMIT)\b)"
-    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|0(?='))*[^\W\d_])"
+    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|0(?=')|(?<=[A-Z])0(?= ))*(?:[^\W\d_]|(?<=[A-Z])0))"
 )
 CITY = re.compile(rf"^{_CITY}(?:[ ,.(]+{_STATE})[ ,.)]*{_POSTAL}(?:[ ,]*(?:USA|US|CANADA|CAN))?$")
 """A line that ends in state and ZIP code, or in province and postal code: whatever it begins with, that is

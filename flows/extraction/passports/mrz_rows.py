@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from flows.extraction.engine import Line
+from flows.extraction.geometry import Placed, placed
 from flows.extraction.passports.countries import is_code
 from flows.extraction.passports.mrz_layout import FILLER
-from flows.extraction.passports.places import Placed, placed
 from flows.extraction.transliteration import latin
 
 ROW = re.compile(r"[A-Z0-9<]+")
@@ -26,7 +26,7 @@ _FILLERS = {
     **dict.fromkeys("\u00ab\u226a\u300a", FILLER * 2),
 }
 """What engines write for one filler and for two: brackets and quotation marks of several scripts."""
-_LETTERS = str.maketrans("|!$\u20ac\u00a3\u00a5", "IISEEY")
+_LETTERS = str.maketrans("|!]$\u20ac\u00a3\u00a5", "IIJSEEY")
 """Signs that a zone cannot hold, and which letters they are."""
 _TURNED = ">)]}\u203a\u2265\u3009\uff09\uff1e\u00bb\u226b\u300b"
 """The same upside down."""
@@ -99,13 +99,16 @@ def fit_names(text: str, width: int, start: int) -> Iterator[str]:
 
 
 def likely(text: str) -> bool:
-    """Whether a line is a row of a zone or a long piece of one: by its fillers, or by its many digits."""
+    """Whether a line is a row of a zone or a long piece of one: by its fillers, by its many digits, or by the
+    two fillers that part names which fill their row."""
     cleaned = _cleaned(text)
-    if sum(len(_FILLERS.get(character, "")) for character in text) >= _LEAST_FILLERS:
+    filled = _filled(text)
+    if filled.count(FILLER) >= _LEAST_FILLERS:
         return True
     whole = " " not in text.strip() and ROW.fullmatch(cleaned) is not None
     digits = sum(character.isdigit() for character in cleaned)
-    return whole and len(cleaned) >= _LEAST_LETTERS and digits >= len(cleaned) // 3
+    telling = digits >= len(cleaned) // 3 or FILLER * 2 in filled
+    return whole and len(cleaned) >= _LEAST_LETTERS and telling
 
 
 def _possible(text: str) -> bool:
@@ -117,13 +120,18 @@ def _possible(text: str) -> bool:
 def _cleaned(text: str) -> str:
     """Fillers for whatever stands for them, capitals for their look-alikes, and nothing else. Any other sign
     keeps its place as a filler, since a row's columns matter; punctuation and blanks are no characters."""
-    text = latin("".join(_FILLERS.get(character, character) for character in text)).translate(_LETTERS)
+    text = latin(_filled(text)).translate(_LETTERS)
     text = re.sub(r"(?<=<)[ck]+|[ck]+(?=<)", lambda run: FILLER * len(run[0]), text).upper()
     return "".join(
         character if ROW.fullmatch(character) else FILLER
         for character in text
         if character.isalnum() or character == FILLER or unicodedata.category(character)[0] not in "PZC"
     )
+
+
+def _filled(text: str) -> str:
+    """The text with fillers for all that engines write for them."""
+    return "".join(_FILLERS.get(character, character) for character in text)
 
 
 def _on_one_level(row: Placed, piece: Placed) -> bool:

@@ -6,6 +6,7 @@ and are believed only as far as the print agrees.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -25,8 +26,9 @@ from flows.extraction.passports.mrz_layout import (
 )
 from flows.extraction.passports.passport_dates import date_of
 from flows.extraction.passports.passport_names import respelled
-from flows.extraction.passports.visual_zone import Label, Value, VisualZone
-from flows.extraction.transliteration import spellings, without_accents
+from flows.extraction.passports.visual_labels import Label
+from flows.extraction.passports.visual_zone import Value, VisualZone
+from flows.extraction.transliteration import spellings
 
 _SURE = 99.0
 """Every check digit passes and nothing was repaired; or there is none, and print and zone say the same."""
@@ -34,8 +36,6 @@ _UNCONFIRMED = 88.0
 """At most, where neither a check digit nor the print confirms what the zone says, or the print denies it."""
 _DOUBTED = 60.0
 """At most, for what was repaired or fails its check digit."""
-_SURE_OF_ACCENTS = 97.0
-"""Of 100, for the text recognition of a name. Measured: 92 to 96 where it saw accents that were not there."""
 _BY_ELIMINATION = 0.8
 """How far a date is believed to be that of issue because it is neither of the other two."""
 
@@ -47,6 +47,7 @@ _GUARDED = {
 _MOST_MISREAD = 2
 """Characters of a number; a text that differs in more is another number."""
 _DATES = (FieldName.DATE_OF_BIRTH, FieldName.EXPIRATION_DATE)
+_WORDS = (FieldName.LAST_NAME, FieldName.FIRST_NAME, FieldName.MIDDLE_NAME, FieldName.PLACE_OF_BIRTH)
 _UNGUARDED = (FieldName.LAST_NAME, FieldName.FIRST_NAME, FieldName.MIDDLE_NAME, FieldName.SEX)
 
 
@@ -61,13 +62,17 @@ def read_passport(lines: list[Line], *, today: date) -> Reading:
     if zone is None:
         return _labelled(page, today)
     machine = _machine(zone, page, today)
-    printed = _issued(machine, page, today) | _labelled(page, today) | _agreeing(machine, page, today)
+    labelled, witnesses = _labelled(page, today), _witnesses(machine, page, today)
+    if FieldName.FIRST_NAME in witnesses:  # then all given names agree, however the print's spaces were read
+        labelled.pop(FieldName.MIDDLE_NAME, None)
+    agreeing = {name: _printed(machine[name].value, value.confidence) for name, value in witnesses.items()}
+    printed = _issued(machine, page, today) | labelled | agreeing
     rescued = _rescued_number(zone, page) | {
         name: field for name, field in printed.items() if _rescues(zone, name, field)
     }
     merged = merge([rescued, machine, printed])
-    judged = {name: _judged(name, field) for name, field in merged.items()}
-    least = min(judged[name].confidence for name in machine)
+    judged = {name: _judged(name, field, witnesses.get(name)) for name, field in merged.items()}
+    least = min(judged[name].confidence for name in judged if name in machine or name in _UNGUARDED)
     rows = judged[FieldName.MRZ_CODE].model_copy(update={"confidence": least})
     return judged | {FieldName.MRZ_CODE: rows}
 
@@ -104,23 +109,17 @@ def _machine(zone: mrz.Mrz, page: VisualZone, today: date) -> Reading:
 
 def _names(zone: mrz.Mrz, page: VisualZone) -> tuple[str, str]:
     """Family and given names in the print's spelling, or in the zone's where the print says otherwise."""
-    texts = [_spelling(text, value) for value in page.texts for text in (value.spaced, value.text)]
+    texts = [value.spelled for value in page.texts]
     if zone.secondary:
         last = respelled(zone.primary, texts)
         given = respelled(zone.secondary, texts, cut=zone.truncated)
         return last or zone.primary, given or zone.secondary
     # The two fillers between the names were read as one: the print may know where they part.
     labelled = [page.labelled.get(label) for label in (Label.SURNAME, Label.GIVEN)]
-    last, given = (normalise.name(value.spaced) if value else "" for value in labelled)
+    last, given = (normalise.name(value.spelled) if value else "" for value in labelled)
     if last and given and respelled(zone.primary, [f"{last} {given}"]):
         return last, given
     return respelled(zone.primary, texts) or zone.primary, ""
-
-
-def _spelling(text: str, value: Value) -> str:
-    """The text, with accents only if they are surely read: a line of the paper's pattern makes an Ó of an O,
-    and a zone, which has no accents, cannot say that it is none."""
-    return text if value.confidence >= _SURE_OF_ACCENTS else without_accents(text)
 
 
 def _repaired(zone: mrz.Mrz) -> set[FieldName]:
@@ -165,25 +164,36 @@ def _labelled(page: VisualZone, today: date) -> Reading:
     """What the labelled print says."""
     past, ahead = partial(birth_date, today=today), partial(expiry_date, today=today)
     meanings: tuple[tuple[Label, FieldName, Callable[[Value], str]], ...] = (
-        (Label.SURNAME, FieldName.LAST_NAME, lambda value: normalise.name(value.spaced)),
-        (Label.GIVEN, FieldName.FIRST_NAME, lambda value: normalise.name(value.spaced).partition(" ")[0]),
-        (Label.GIVEN, FieldName.MIDDLE_NAME, lambda value: normalise.name(value.spaced).partition(" ")[2]),
+        (Label.SURNAME, FieldName.LAST_NAME, lambda value: normalise.name(value.spelled)),
+        (Label.GIVEN, FieldName.FIRST_NAME, lambda value: normalise.name(value.spelled).partition(" ")[0]),
+        (Label.GIVEN, FieldName.MIDDLE_NAME, lambda value: normalise.name(value.spelled).partition(" ")[2]),
         (Label.NUMBER, FieldName.DOCUMENT_NUMBER, lambda value: normalise.number(value.text)),
         (Label.BIRTH, FieldName.DATE_OF_BIRTH, lambda value: date_of(value.text, past)),
         (Label.ISSUE, FieldName.DATE_OF_ISSUE, lambda value: date_of(value.text, past)),
         (Label.EXPIRY, FieldName.EXPIRATION_DATE, lambda value: date_of(value.text, ahead)),
         (Label.SEX, FieldName.SEX, lambda value: visual_zone.sex(value.text)),
-        (Label.PLACE, FieldName.PLACE_OF_BIRTH, lambda value: normalise.words(value.spaced)),
+        (Label.PLACE, FieldName.PLACE_OF_BIRTH, lambda value: _place(value.spelled)),
     )
     return {
-        name: _printed(text, value.confidence)
+        name: _printed(text, _belief(name, value))
         for label, name, meaning in meanings
         if (value := page.labelled.get(label)) and (text := meaning(value))
     }
 
 
-def _agreeing(machine: Reading, page: VisualZone, today: date) -> Reading:
-    """What print without a known label confirms of the zone, since labels come in many languages."""
+def _place(text: str) -> str:
+    """A place as printed: the last of the full stops of `CALIFORNIA, U.S.A.` ends no sentence."""
+    return re.sub(r"(\b\w\.\w)$", r"\1.", normalise.words(text))
+
+
+def _belief(name: FieldName, value: Value) -> float:
+    """How sure a printed value is that nothing confirms."""
+    return min(value.confidence, _UNCONFIRMED) if name in _WORDS and value.doubtful else value.confidence
+
+
+def _witnesses(machine: Reading, page: VisualZone, today: date) -> dict[FieldName, Value]:
+    """The texts that confirm what the zone says, with a known label or without, since labels come in many
+    languages."""
     said = {name: field.value for name, field in machine.items()}
     given = f"{said.get(FieldName.FIRST_NAME, '')} {said.get(FieldName.MIDDLE_NAME, '')}".strip()
     past, ahead = partial(birth_date, today=today), partial(expiry_date, today=today)
@@ -200,17 +210,16 @@ def _agreeing(machine: Reading, page: VisualZone, today: date) -> Reading:
         ),
         FieldName.SEX: lambda value: visual_zone.sex(value.text) == said[FieldName.SEX],
     }
-    found: Reading = {}
-    for name, agrees in confirms.items():
-        value = next((value for value in page.texts if name in said and agrees(value)), None)
-        if value is not None:
-            found[name] = _printed(said[name], value.confidence)
-    return found
+    return {
+        name: value
+        for name, agrees in confirms.items()
+        if name in said and (value := next(filter(agrees, page.texts), None))
+    }
 
 
 def _names_agree(name: str, value: Value) -> bool:
     """Whether the text is this name, spelled as it is or as a zone would have it."""
-    texts = [normalise.name(value.spaced), normalise.name(value.text)]
+    texts = [normalise.name(value.spelled), normalise.name(value.text)]
     return name in texts or any(respelled(own, texts) for own in spellings(name))
 
 
@@ -250,14 +259,13 @@ def _rescued_number(zone: mrz.Mrz, page: VisualZone) -> Reading:
     return {}
 
 
-def _judged(name: FieldName, field: Field) -> Field:
+def _judged(name: FieldName, field: Field, witness: Value | None) -> Field:
     """The field with the confidence it has once zone and print have been held against each other."""
-    if field.source is Source.OCR and not field.alternatives:
-        return field
-    accents = without_accents(field.value) != field.value
+    lacking = field.source is Source.OCR and name in _UNGUARDED  # the zone should say it and does not
+    accents = witness is not None and witness.accented
     if Source.OCR in field.agreeing and name in _UNGUARDED and not field.repaired and not accents:
         return field.model_copy(update={"confidence": _SURE})
-    if field.alternatives:
+    if field.alternatives or lacking:
         return field.model_copy(update={"confidence": min(field.confidence, _UNCONFIRMED)})
     return field
 
