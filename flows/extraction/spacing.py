@@ -29,6 +29,8 @@ _LIKE_KNOWN = 0.75
 _UNLIKE_KNOWN = 1.7
 """A gap so much wider than the spaces beside it belongs elsewhere: the letters' places are off by one or two
 where a small label ends and its value begins."""
+SEEN_SPACE = 0.15
+"""Letter heights; a space that was read and does not show shows that the gaps are not to be trusted."""
 _WIDEST = 5.0
 """A wider gap was no gap: glare has eaten the letters, and the measure of them."""
 
@@ -58,6 +60,8 @@ def respace(text: str, between: tuple[float, ...]) -> str:
         return text
     ends = set(np.cumsum([len(word) for word in letters]).tolist())
     known = [between[end - 1] for end in ends if end < len(whole)]
+    if min(known, default=SEEN_SPACE) < SEEN_SPACE:
+        return text
     least = _least_word_gap(between, known)
     most = _UNLIKE_KNOWN * median(known) if known else _WIDEST
     spaced = whole[:1]

@@ -298,6 +298,10 @@ def test_gaps_that_glare_has_torn_say_nothing() -> None:
     assert respace("MY CITY", (0.1, 0.45, 0.1, 0.45, 0.61)) == "MY CITY"
 
 
+def test_gaps_that_do_not_show_a_space_that_was_read_tell_nothing() -> None:
+    assert respace("MY CITYPARK", (0.1, 0.02, 0.1, 0.1, 0.1, 0.5, 0.1, 0.1, 0.1)) == "MY CITYPARK"
+
+
 @given(st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=4), min_size=1, max_size=4))
 def test_no_other_choice_of_values_costs_less(rows: list[list[int]]) -> None:
     costs = [[float(cost) for cost in row] for row in rows]

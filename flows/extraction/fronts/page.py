@@ -9,14 +9,12 @@ from statistics import median
 from flows.extraction.engine import Line
 from flows.extraction.fields import Field, Source
 from flows.extraction.fronts.label_patterns import uses_numbers
-from flows.extraction.fronts.labels import Piece, cut
+from flows.extraction.fronts.labels import Piece, cut, numbered_words
 from flows.extraction.fronts.vocabulary import Label, folded
 from flows.extraction.geometry import Placed, columns, placed, skew
-from flows.extraction.spacing import respace
+from flows.extraction.spacing import SEEN_SPACE, respace
 
 _RESPACED = 0.88
-_SEEN_SPACE = 0.15
-"""Letter heights; a space that was read and does not show shows that the gaps are not to be trusted."""
 _GIANT = 3.5
 """Of the usual height of a line; titles are up to thrice as high."""
 _LATIN = re.compile(r"[\dA-Z\u00c0-\u024f]")
@@ -89,6 +87,13 @@ class Page:
         self.spans[self.spans.index(span)] = by
         self.take(span)
 
+    def part(self, span: Span, parts: list[Span]) -> None:
+        """What is one or several values, each of them free."""
+        at = self.spans.index(span)
+        self.spans[at : at + 1] = parts
+        at = self.free.index(span) if span in self.free else len(self.free)
+        self.free[at : at + 1] = parts
+
     def join(self, left: Span, right: Span, whole: Span) -> None:
         """Two pieces of text as one, free like them."""
         self.spans[self.spans.index(left)] = whole
@@ -125,8 +130,11 @@ def level(lines: list[Line]) -> Page:
     """The lines cut into spans, on a page turned by its skew."""
     lines = [line for line in lines if _LATIN.search(folded(line.text))]
     places = _without_giants(placed(lines))
-    numbers = uses_numbers([place.line.text for place in places])
-    return Page([span for place in places for span in _spans(place, numbers=numbers)], skew(lines))
+    texts = [place.line.text for place in places]
+    numbers = uses_numbers(texts)
+    worded = numbered_words(texts) if numbers else frozenset()
+    spans = [span for place in places for span in _spans(place, numbers=numbers, worded=worded)]
+    return Page(spans, skew(lines))
 
 
 def _without_giants(places: list[Placed]) -> list[Placed]:
@@ -135,7 +143,7 @@ def _without_giants(places: list[Placed]) -> list[Placed]:
     return [place for place in places if place.height < most]
 
 
-def _spans(place: Placed, *, numbers: bool) -> list[Span]:
+def _spans(place: Placed, *, numbers: bool, worded: frozenset[Label]) -> list[Span]:
     line, starts = place.line, place.starts()
     return [
         Span(
@@ -149,8 +157,20 @@ def _spans(place: Placed, *, numbers: bool) -> list[Span]:
             _respaced(line, piece),
             line.confidence,
         )
-        for piece in cut(line.text, numbers=numbers, columns=columns(line))
+        for piece in _pieces(line, numbers=numbers, worded=worded)
     ]
+
+
+def _pieces(line: Line, *, numbers: bool, worded: frozenset[Label]) -> list[Piece]:
+    """The line's pieces. A number that this card prints before its word is no label where it stands alone,
+    but a house number or a code (2 BROADWAY beside 2 FIRST NAME)."""
+    gaps = columns(line)
+    pieces = cut(line.text, numbers=numbers, columns=gaps)
+    if not worded.intersection(piece.label for piece in pieces if piece.label):
+        return pieces
+    by_words = cut(line.text, numbers=False, columns=gaps)
+    said = {piece.label for piece in by_words}
+    return by_words if any(piece.label in worded - said for piece in pieces) else pieces
 
 
 def _respaced(line: Line, piece: Piece) -> str:
@@ -158,6 +178,6 @@ def _respaced(line: Line, piece: Piece) -> str:
     before = len("".join(line.text[: line.text.find(piece.text, piece.start)].split()))
     length = len("".join(piece.text.split()))
     behind_label = piece.label is not None and 0 < before < len(line.gaps) and piece.text
-    if behind_label and line.gaps[before - 1] < _SEEN_SPACE and f" {piece.text}" in line.text:
+    if behind_label and line.gaps[before - 1] < SEEN_SPACE and f" {piece.text}" in line.text:
         return piece.text  # the letters' places are off, or the space before the value would show
     return respace(piece.text, line.gaps[before : before + length - 1])
