@@ -17,6 +17,7 @@ from sqlalchemy import (
     ClauseElement,
     Column,
     ColumnDefault,
+    ExceptionContext,
     MetaData,
     bindparam,
     column,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -37,6 +39,9 @@ from app.errors import DatabaseUnavailable
 from app.settings import DatabaseSettings
 
 Sessions = async_sessionmaker[AsyncSession]
+
+_SILENT_SECONDS = 1.0
+"""PostgreSQL gives up a statement in time and says so; a server that is silent for so much longer is gone."""
 
 
 class Base(DeclarativeBase):
@@ -54,7 +59,8 @@ class Base(DeclarativeBase):
 
 
 def create_engine(settings: DatabaseSettings, application_name: str = "sluice") -> AsyncEngine:
-    """An engine that gives up on its own: a stuck statement or a full pool becomes a 503."""
+    """An engine that gives up on its own: a stuck statement, a silent server or a full pool becomes a 503."""
+    statement_seconds = settings.statement_timeout_seconds
     engine = create_async_engine(
         settings.url.get_secret_value(),
         pool_size=settings.pool_size,
@@ -64,14 +70,16 @@ def create_engine(settings: DatabaseSettings, application_name: str = "sluice") 
         hide_parameters=True,
         connect_args={
             "timeout": settings.pool_timeout_seconds,
+            "command_timeout": statement_seconds + _SILENT_SECONDS if statement_seconds else None,
             "server_settings": {
                 "application_name": application_name,
-                "statement_timeout": str(int(settings.statement_timeout_seconds * 1000)),
+                "statement_timeout": str(int(statement_seconds * 1000)),
                 "idle_in_transaction_session_timeout": "30000",
             },
         },
     )
     event.listen(engine.sync_engine, "checkout", _replace_if_lost)
+    event.listen(engine.sync_engine, "handle_error", _discard_if_useless)
     return engine
 
 
@@ -83,6 +91,22 @@ def _replace_if_lost(connection: Any, *_: object) -> None:
     """
     if connection.driver_connection.is_closed():
         raise DisconnectionError
+
+
+def _discard_if_useless(context: ExceptionContext) -> None:
+    """Throw a useless connection away, and with it all that the pool opened before."""
+    if context.connection is not None and _is_useless(context.original_exception):
+        driver: Any = context.connection.connection.driver_connection
+        driver.terminate()
+        context.is_disconnect = context.invalidate_pool_on_disconnect = True
+
+
+def _is_useless(error: BaseException) -> bool:
+    """Whether the connection looks well and is of no use: its server keeps silent, or takes no writes.
+
+    A host that is lost, or cut off, closes no connection; and after a failover one may lead to a standby.
+    """
+    return isinstance(error, TimeoutError) or getattr(error, "sqlstate", None) == _READ_ONLY
 
 
 def session_factory(engine: AsyncEngine) -> Sessions:
@@ -143,16 +167,33 @@ class Direct:
         connection = await session.connection()
         driver: Any = (await connection.get_raw_connection()).driver_connection
         if driver.is_in_transaction():
-            rows: Sequence[Sequence[Any]] = await driver.fetch(self._sql, *sent)
-            return rows
+            return await _fetch(driver, self._sql, sent)
         # SQLAlchemy begins a transaction with the first statement that it runs itself, and ends no other.
         result = await connection.exec_driver_sql(self._sql, sent)
         return result.all() if result.returns_rows else []
 
 
-_HEALING_SQLSTATES = {"08", "40", "53", "57"}
-"""Classes of SQLSTATE that heal by themselves: connection lost, deadlock or serialization failure, out of
-resources, server starting or shutting down (PostgreSQL manual, appendix A)."""
+async def _fetch(driver: Any, sql: str, sent: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    try:
+        rows: Sequence[Sequence[Any]] = await driver.fetch(sql, *sent)
+    except Exception as error:
+        if _is_useless(error):
+            # SQLAlchemy, which would have been told, finds it closed at the end of the transaction.
+            driver.terminate()
+        raise
+    return rows
+
+
+async def check_writable(session: AsyncSession) -> None:
+    """Raise what a write would, such as on a standby, and write nothing."""
+    await session.execute(text("UPDATE runs SET version = version WHERE false"))
+
+
+_READ_ONLY = "25006"
+
+_HEALING_SQLSTATES = ("08", "40", "53", "57", _READ_ONLY)
+"""How SQLSTATEs begin that heal by themselves: connection lost, deadlock or serialization failure, out of
+resources, server starting or shutting down, a standby (PostgreSQL manual, appendix A)."""
 
 
 def unavailable(error: BaseException) -> DatabaseUnavailable | None:
@@ -169,7 +210,7 @@ def unavailable(error: BaseException) -> DatabaseUnavailable | None:
         if isinstance(cause, asyncpg.InvalidCachedStatementError):
             # SQLAlchemy forgets all plans then, so it happens once in a process.
             return DatabaseUnavailable("The database has just been migrated. Send it again.")
-        if (getattr(cause, "sqlstate", None) or "")[:2] in _HEALING_SQLSTATES:
+        if (getattr(cause, "sqlstate", None) or "").startswith(_HEALING_SQLSTATES):
             return DatabaseUnavailable("The database is restarting or overloaded. Send it again later.")
         cause = cause.__cause__
     return None
@@ -191,6 +232,7 @@ async def dedicated(settings: DatabaseSettings, name: str) -> AsyncIterator[asyn
     connection = await asyncpg.connect(
         url,
         timeout=settings.pool_timeout_seconds,
+        command_timeout=settings.pool_timeout_seconds,
         server_settings={"application_name": name, **keepalives},
     )
     try:

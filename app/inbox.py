@@ -319,6 +319,6 @@ def _of_object(match: Match, event: ObjectEvent, values: Mapping[str, str]) -> N
     return NewRun.on_route(
         match.route,
         cause_kind=RunCause.OBJECT,
-        cause_id=f"{event.bucket}/{event.key}@{event.object_version}",
+        cause_id=event.cause,
         values={**values, **match.captures},
     )

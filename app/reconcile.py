@@ -7,11 +7,12 @@ younger than a few seconds may still be on its way, and is left for the next tim
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from sqlalchemy import Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Sessions
@@ -26,6 +27,7 @@ from app.models import (
 )
 from app.prefect_client import PAGE, PrefectClient
 from app.prefect_flow_runs import FlowRun
+from app.run_filter import RunFilter
 from app.runs import DELETED
 
 SETTLED = timedelta(seconds=10)
@@ -74,9 +76,8 @@ async def reconcile(
     async with sessions() as session:
         report.causes_without_flow_run += await _without_run(session, begin)
         report.causes_without_flow_run += await _waiting_too_long(session, waiting)
-        dispatched = await _dispatched(session, begin)
         now = await session.scalar(select(func.now())) or datetime.now(UTC)
-    for runs in _pages(dispatched):
+    async for runs in _dispatched(sessions, begin):
         flow_runs = await prefect.read_flow_runs([run.flow_run_id for run in runs if run.flow_run_id])
         known = {flow_run.id: flow_run for flow_run in flow_runs}
         _compare(report, runs, known, settled=now - settled)
@@ -147,24 +148,46 @@ async def _waiting_too_long(session: AsyncSession, waiting: timedelta) -> list[s
     return [f"run:{run_id}" for run_id in await session.scalars(late)]
 
 
-async def _dispatched(session: AsyncSession, begin: datetime) -> Sequence[Run]:
-    """The runs that Prefect should have, but for those it is known to have deleted."""
+class _Dispatched(NamedTuple):
+    """What is compared of a run."""
+
+    id: uuid.UUID
+    flow_run_id: uuid.UUID | None
+    state: RunState
+    state_name: str
+    dispatched_at: datetime | None
+
+
+async def _dispatched(sessions: Sessions, begin: datetime) -> AsyncIterator[Sequence[_Dispatched]]:
+    """The runs that Prefect should have, page by page: those since `begin`, and older unfinished ones.
+
+    There are hundreds of thousands in a busy hour, so they are never held all at once.
+    """
+    older = [Run.state.in_(FOLLOWED_RUN_STATES), Run.accepted_at < begin]
+    for conditions in (RunFilter(since=begin).conditions(), older):
+        last = uuid.UUID(int=0)
+        while page := await _dispatched_after(sessions, last, conditions):
+            yield page
+            last = page[-1].id
+
+
+async def _dispatched_after(
+    sessions: Sessions, last: uuid.UUID, conditions: Sequence[ColumnElement[bool]]
+) -> Sequence[_Dispatched]:
+    # Prefect is known not to have it any more.
     deleted = and_(Run.state == RunState.CANCELLED, Run.state_name == DELETED)
-    statement = select(Run).where(
-        or_(Run.state.in_(FOLLOWED_RUN_STATES), Run.accepted_at >= begin),
-        Run.flow_run_id.is_not(None),
-        ~deleted,
+    statement = (
+        select(Run.id, Run.flow_run_id, Run.state, Run.state_name, Run.dispatched_at)
+        .where(Run.id > last, Run.flow_run_id.is_not(None), ~deleted, *conditions)
+        .order_by(Run.id)
+        .limit(PAGE)
     )
-    return (await session.scalars(statement)).all()
-
-
-def _pages(runs: Sequence[Run]) -> Iterator[Sequence[Run]]:
-    for start in range(0, len(runs), PAGE):
-        yield runs[start : start + PAGE]
+    async with sessions() as session:
+        return [_Dispatched(*row) for row in await session.execute(statement)]
 
 
 def _compare(
-    report: Report, runs: Sequence[Run], known: dict[uuid.UUID, FlowRun], *, settled: datetime
+    report: Report, runs: Sequence[_Dispatched], known: dict[uuid.UUID, FlowRun], *, settled: datetime
 ) -> None:
     for run in runs:
         flow_run = known.get(run.flow_run_id) if run.flow_run_id else None

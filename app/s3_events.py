@@ -80,7 +80,23 @@ class ObjectEvent(BaseModel):
         """
         if is_version(self.version_id):
             return self.version_id
-        return f"{self.etag or ''}-{self.sequencer or self.event_time.isoformat()}"
+        return f"{self.etag or ''}-{self._moment}"
+
+    @property
+    def cause(self) -> str:
+        """What tells this event from every other, the same in each duplicate.
+
+        A version is created once, whatever S3 calls the way. Anything else can happen to it again and again,
+        so its name and moment belong to the cause.
+        """
+        version = f"{self.bucket}/{self.key}@{self.object_version}"
+        if self.event_name.startswith("ObjectCreated:"):
+            return version
+        return f"{version} {self.event_name} {self._moment}"
+
+    @property
+    def _moment(self) -> str:
+        return self.sequencer or self.event_time.isoformat()
 
 
 class S3TestEvent(BaseModel):

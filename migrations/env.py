@@ -41,10 +41,14 @@ def _take_turn(connection: Connection) -> None:
 
 async def _main() -> None:
     settings = context.config.attributes.get("database") or DatabaseSettings()
-    engine = create_engine(settings, application_name="sluice-migrate")
-    async with engine.connect() as connection:
-        await connection.run_sync(_run)
-    await engine.dispose()
+    # A migration sets its own time limits: an index may take longer to build than any request may wait.
+    unlimited = settings.model_copy(update={"statement_timeout_seconds": 0})
+    engine = create_engine(unlimited, application_name="sluice-migrate")
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run)
+    finally:
+        await engine.dispose()
 
 
 asyncio.run(_main())

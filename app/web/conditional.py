@@ -75,7 +75,7 @@ async def read(
 
 
 def _version(if_none_match: str | None) -> int | None:
-    match = re.fullmatch(r'(?:W/)?"(\d+)"', (if_none_match or "").strip())
+    match = re.fullmatch(r'(?:W/)?"([0-9]{1,18})"', (if_none_match or "").strip())
     return int(match[1]) if match else None
 
 

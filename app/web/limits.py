@@ -4,10 +4,14 @@ A caller that is known (API key, signed decision) pays from its own bucket, wher
 address pays for each request that proved no known caller: a wrong key, a forged signature, a page nobody
 needs a key for. When its bucket is empty it is not listened to, whatever it sends, until there is a token
 again: finding out who is calling is what is to be saved.
+
+A body is held in memory until it is whole, before anybody knows whose it is. So one that never is costs its
+address a token too; only so many of an address may be on their way, and of large ones fewer are read at once.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 import time
@@ -15,6 +19,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +31,15 @@ from app.web import problems
 
 MOST_BUCKETS = 10_000
 """Beyond it the bucket that was longest unused is forgotten, which can only be kind to its caller."""
+
+SMALL_BODY_BYTES = 65_536
+"""A body up to this size waits for nobody: what S3 announces in a message is a few kilobytes."""
+
+MOST_LARGE_BODIES = 32
+"""Larger bodies that are read at a time for one address; the others wait."""
+
+MOST_BODIES = 512
+"""Bodies of any size that may be on their way from one address. SNS sends its own whole, or nearly so."""
 
 EXEMPT_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 SNS_PATH = "/v1/sns"
@@ -70,6 +84,16 @@ class Buckets:
         if len(self._buckets) > MOST_BUCKETS:
             self._buckets.popitem(last=False)
         return seconds
+
+    def charge(self, caller: str) -> None:
+        """Take a token even if there is none: a debt, no deeper than a burst.
+
+        Requests that were let in side by side and cost something later would cost nothing otherwise, all but
+        the first.
+        """
+        if self.take(caller):
+            bucket = self._buckets[caller]
+            bucket.tokens = max(-self._burst, bucket.tokens - 1)
 
     def _filled(self, bucket: _Bucket) -> float:
         gained = (self._clock() - bucket.at) * self._per_second
@@ -119,16 +143,60 @@ class Streams:
             self._open += Counter()  # forgets those who have none
 
 
+class _Bodies:
+    """The bodies of one address that are on their way in."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self.large = asyncio.Semaphore(MOST_LARGE_BODIES)
+
+
+class _Body:
+    """A request's body on its way in, in as many parts as it comes."""
+
+    def __init__(self, receive: Receive, among: _Bodies) -> None:
+        self._receive = receive
+        self._among = among
+        self._bytes = 0
+        self._large = self._whole = self._missing = False
+
+    async def receive(self) -> Message:
+        self._note(missing=not self._whole)
+        if self._bytes > SMALL_BODY_BYTES and not self._large:
+            await self._among.large.acquire()
+            self._large = True
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            self._note(missing=not self._whole)
+        return message
+
+    def end(self) -> bool:
+        """The request is over: another body may come in. Returns whether this one was awaited in vain."""
+        missing = self._missing
+        self._note(missing=False)
+        if self._large:
+            self._among.large.release()
+        return missing
+
+    def _note(self, *, missing: bool) -> None:
+        self._among.missing += missing - self._missing
+        self._missing = missing
+
+
 class AddressLimit:
     """Turn away an address that has proved nothing too often: 429, but 503 on `/v1/sns`.
 
     SNS retries 5xx and never 4xx, and the message that is turned away may be genuine. An answer of 5xx
-    costs nothing: that trouble is ours. Liveness, readiness and metrics are always answered.
+    costs nothing, that trouble is ours, unless it is the body's fault. Liveness, readiness and metrics are
+    always answered.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
         self._limits = limits
+        self._bodies: WeakValueDictionary[str, _Bodies] = WeakValueDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in EXEMPT_PATHS:
@@ -137,12 +205,13 @@ class AddressLimit:
         sns = scope["path"] == SNS_PATH
         buckets = self._limits.sns_addresses if sns else self._limits.addresses
         address = address_of(scope)
-        if seconds := buckets.wait(address):
+        bodies = self._bodies_of(address)
+        if seconds := buckets.wait(address) or int(bodies.missing >= MOST_BODIES):
             detail = f"Too many requests from this address proved no known caller. Wait {seconds} s."
             error = (Overloaded if sns else RateLimited)(detail, retry_after=seconds)
             await problems.render(Request(scope), error)(scope, receive, send)
             return
-        status = 500
+        status, body = 500, _Body(receive, bodies)
 
         async def observing(message: Message) -> None:
             nonlocal status
@@ -151,10 +220,15 @@ class AddressLimit:
             await send(message)
 
         try:
-            await self._app(scope, receive, observing)
+            await self._app(scope, body.receive, observing)
         finally:
-            if status < 500 and not proven(scope):
-                buckets.take(address)
+            missing = body.end()
+            if (status < 500 or missing) and not proven(scope):
+                buckets.charge(address)
+
+    def _bodies_of(self, address: str) -> _Bodies:
+        """Kept for as long as a request of the address is under way."""
+        return self._bodies.setdefault(address, self._bodies.get(address) or _Bodies())
 
 
 def prove(request: Request) -> None:

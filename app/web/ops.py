@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from app import audit, backlog, errors, handovers, migrate
+from app import audit, backlog, db, errors, handovers, migrate
 from app.backlog import Count
 from app.loops import Loop
 from app.models import FOLLOWED_RUN_STATES, NotificationOutcome, RunState
@@ -55,7 +55,7 @@ async def livez() -> Alive:
     responses={503: {"model": Readiness, "description": "Not ready; the checks say why."}},
 )
 async def readyz(parts: AnyProcess, response: Response) -> Readiness:
-    """200 when the database is there with a schema for this release and every loop works, else 503.
+    """200 when the database takes writes, its schema suits this release and every loop works, else 503.
 
     A schema that is newer will do: the next release is on its way, and its migrations leave this one working.
     """
@@ -63,12 +63,13 @@ async def readyz(parts: AnyProcess, response: Response) -> Readiness:
     try:
         async with parts.sessions() as session:
             revision = await migrate.current(session)
+            await db.check_writable(session)
         if revision is None or revision in migrate.older():
             checks["schema"] = f"at {revision}, this release needs {migrate.head()}: run `sluice migrate`"
         elif revision != migrate.head():
             checks["schema"] = f"ok, at {revision}, newer than this release's {migrate.head()}"
     except Exception as error:  # whatever it is, it is the answer
-        checks["database"] = f"unavailable ({type(error).__name__})"
+        checks["database"] = f"unavailable ({_root(error)})"
         checks["schema"] = "unknown"
     checks |= {f"loop {loop.name}": _health(loop) for loop in parts.loops}
     if parts.leaving:
@@ -76,6 +77,13 @@ async def readyz(parts: AnyProcess, response: Response) -> Readiness:
     ready = all(outcome.startswith("ok") for outcome in checks.values())
     response.status_code = 200 if ready else 503
     return Readiness(ready=ready, checks=checks)
+
+
+def _root(error: BaseException) -> str:
+    """What the driver or the network called it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error).__name__
 
 
 def _health(loop: Loop) -> str:

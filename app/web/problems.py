@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -159,6 +160,8 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RequestValidationError: _validation_error,
     HTTPException: _http_exception,
     SQLAlchemyError: _database_error,
+    asyncpg.PostgresError: _database_error,
+    asyncpg.InterfaceError: _database_error,
     OSError: _database_error,
 }
 

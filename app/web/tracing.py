@@ -10,7 +10,7 @@ from structlog.contextvars import bound_contextvars
 
 from app import tracing
 from app.web.limits import EXEMPT_PATHS, SNS_PATH, proven
-from app.web.timing import endpoint_of
+from app.web.timing import endpoint_of, method_of
 
 
 class Traced:
@@ -44,10 +44,10 @@ class Traced:
                 with bound_contextvars(trace_id=served.trace_id):
                     await self._app(scope, receive, observing)
             finally:
-                endpoint = endpoint_of(scope)
-                served.name = f"{scope['method']} {endpoint}"
+                method, endpoint = method_of(scope), endpoint_of(scope)
+                served.name = f"{method} {endpoint}"
                 served.attributes = {
-                    "http.request.method": scope["method"],
+                    "http.request.method": method,
                     "http.route": endpoint,
                     "http.response.status_code": status,
                 }

@@ -14,7 +14,8 @@ _INDEX = "ix_documents_handover_refused"
 
 
 def upgrade() -> None:
-    op.add_column("documents", sa.Column("handover_refusal", sa.Text(), nullable=True))
+    # What follows commits it, so an attempt that was cut off may have left it.
+    op.add_column("documents", sa.Column("handover_refusal", sa.Text(), nullable=True), if_not_exists=True)
     with op.get_context().autocommit_block():
         # It waits for the transactions that are open, and makes nobody wait but another migration.
         op.execute("SET lock_timeout = 0")

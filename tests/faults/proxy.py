@@ -65,6 +65,12 @@ class Proxy:
         finally:
             self._flowing.set()
 
+    def abandon(self) -> None:
+        """Nothing comes through the open connections ever again, and new ones work: a standby took over."""
+        self._flowing.clear()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
     @asynccontextmanager
     async def delayed(self, seconds: float) -> AsyncIterator[None]:
         """Every chunk of bytes arrives that much later, in both directions."""
@@ -121,9 +127,10 @@ class Proxy:
             target_writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        flowing = self._flowing
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
                 await asyncio.sleep(self._delay)
-                await self._flowing.wait()
+                await flowing.wait()
                 writer.write(data)
                 await writer.drain()

@@ -27,7 +27,7 @@ async def filled(
     Each of the `values` goes to the statements that name it.
     """
     postgres.create_database(name)
-    settings = DatabaseSettings(url=SecretStr(postgres.url(name)), statement_timeout_seconds=60)
+    settings = DatabaseSettings(url=SecretStr(postgres.url(name)), statement_timeout_seconds=0)
     await asyncio.to_thread(migrate.upgrade, settings, revision)
     engine = create_engine(settings)
     async with engine.begin() as connection:

@@ -6,10 +6,13 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import Connection, Enum, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import migrate
 from app.db import Base, Sessions, create_engine
@@ -61,6 +64,48 @@ def test_what_an_earlier_release_rejected_is_found_in_the_quarantine(postgres: E
         ("message", "malformed", True)
     ]
     assert asyncio.run(execute("SELECT count(*) FROM notifications")) == [(0,)]
+
+
+@pytest.mark.parametrize("revision", ["0005", "0007", "0010", "0011"])
+async def test_a_migration_that_was_killed_while_it_built_an_index_can_be_run_again(
+    postgres: EmbeddedPostgres, revision: str
+) -> None:
+    """An index is built outside any transaction, so what was done before it is there to stay."""
+    name = f"killed_{revision}"
+    postgres.create_database(name)
+    settings = DatabaseSettings(url=SecretStr(postgres.url(name)))
+    await asyncio.to_thread(migrate.upgrade, settings, f"{int(revision) - 1:04}")
+    engine = create_engine(settings)
+    async with engine.connect() as reader, engine.connect() as killer:
+        # An index that is built concurrently waits for the end of every transaction that began before.
+        await reader.execution_options(isolation_level="REPEATABLE READ")
+        await reader.execute(text("SELECT count(*) FROM api_keys"))
+        upgrading = asyncio.create_task(asyncio.to_thread(migrate.upgrade, settings, revision))
+        await _kill_building(killer)
+        with pytest.raises(SQLAlchemyError):
+            await upgrading
+    await engine.dispose()
+
+    await asyncio.to_thread(migrate.upgrade, settings)
+
+    engine = create_engine(settings)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+        invalid = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid"
+        assert (await connection.execute(text(invalid))).all() == []
+    await engine.dispose()
+
+
+async def _kill_building(connection: AsyncConnection) -> None:
+    kill = text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice-migrate'"
+        " AND datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%'"
+        " AND wait_event = 'virtualxid'"
+    )
+    async with asyncio.timeout(20):
+        while not (await connection.execute(kill)).all():
+            await connection.rollback()
+            await asyncio.sleep(0.05)
 
 
 async def test_a_migrated_database_is_at_the_newest_revision(sessions: Sessions) -> None:

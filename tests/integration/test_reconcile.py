@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.db import Sessions
 from app.models import Application, ApplicationStatus, Document, DocumentStatus, Run, RunState
-from app.prefect_client import PrefectClient
+from app.prefect_client import PAGE, PrefectClient
 from app.prefect_flow_runs import NewFlowRun
 from app.projection import compare, refresh
 from app.reconcile import Report, reconcile
@@ -113,6 +113,24 @@ async def test_flow_runs_that_no_run_of_ours_has_are_found(
             "disagreements": 0,
         }
     )
+
+
+async def test_of_more_runs_than_fit_a_page_each_is_compared_once(
+    alone: None, sessions: Sessions, prefect: PrefectClient
+) -> None:
+    accepted = await accept(sessions, "gone/default", 2 * PAGE + 50)
+    # Prefect has none of them. Some were accepted long ago, and those that have ended may be forgotten.
+    older, ended = accepted[::3], accepted[::6]
+    lost = {"state": RunState.RUNNING, "flow_run_id": func.gen_random_uuid()}
+    async with sessions.begin() as session:
+        await session.execute(update(Run).values(lost))
+        long_ago = func.now() - timedelta(hours=2)
+        await session.execute(update(Run).where(Run.id.in_(older)).values(accepted_at=long_ago))
+        await session.execute(update(Run).where(Run.id.in_(ended)).values(state=RunState.COMPLETED))
+
+    found = (await _at_once(sessions, prefect)).causes_without_flow_run
+
+    assert sorted(found) == sorted(f"run:{run_id}" for run_id in set(accepted) - set(ended))
 
 
 async def test_a_state_that_is_not_prefects_is_found(

@@ -27,7 +27,6 @@ LIMIT = 200
 # applications seven were decided, and of a thousand one has a run that is not over.
 _FILL = """
 SET LOCAL synchronous_commit = off;
-SET LOCAL statement_timeout = 0;
 SET LOCAL session_replication_role = replica;
 CREATE TEMP TABLE made ON COMMIT DROP AS
     SELECT number, lpad(to_hex(number), 32, '0')::uuid AS id,

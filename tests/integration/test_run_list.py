@@ -26,7 +26,6 @@ NEWEST = datetime(2026, 11, 20, 12, tzinfo=UTC)
 # One run a second, the last at NEWEST. Of ten runs six completed; one route is rare, DEAD runs are rarer.
 _FILL = """
 SET LOCAL synchronous_commit = off;
-SET LOCAL statement_timeout = 0;
 INSERT INTO applications (id, status, version)
     SELECT 'A-' || number, 'awaiting_document', 1 FROM generate_series(0, 99999) number;
 SET LOCAL session_replication_role = replica;

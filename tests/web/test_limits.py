@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.settings import LimitSettings, Settings
+from app.settings import HttpSettings, LimitSettings, Settings
+from app.web import limits
 from tests.web.conftest import Headers, Notify
 
 BURST = 3
+SECONDS = 1.0
+"""What a request may take, in these tests."""
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def settings(settings: Settings) -> Settings:
         sns_per_second=0.01,
         sns_burst=BURST,
     )
-    return settings.model_copy(update={"limit": limit})
+    return settings.model_copy(update={"limit": limit, "http": HttpSettings(request_seconds=SECONDS)})
 
 
 @pytest.fixture
@@ -117,3 +121,76 @@ async def test_the_platform_is_always_answered(client: httpx.AsyncClient, path: 
     await statuses(client, "/nowhere")
 
     assert await statuses(client, path) == [200] * (BURST + 1)
+
+
+@pytest.mark.parametrize(
+    ("path", "shed"), [("/v1/sns", 503), ("/v1/applications/A-1/decisions", 429)], ids=["SNS", "others"]
+)
+async def test_bodies_that_never_come_whole_are_paid_for(
+    client: httpx.AsyncClient, elsewhere: httpx.AsyncClient, path: str, shed: int
+) -> None:
+    async def unending() -> AsyncIterator[bytes]:
+        yield b" " * 1_000
+        await asyncio.Event().wait()
+
+    slow = [client.post(path, content=unending()) for _ in range(2 * BURST)]
+    answers = await asyncio.gather(*slow)
+    refused = await client.post(path, content=b"{}")
+
+    assert {answer.json()["type"] for answer in answers} == {"urn:sluice:problem:timed-out"}
+    assert refused.status_code == shed
+    # Those that were let in side by side are all paid for, at 0.01 a second.
+    assert int(refused.headers["retry-after"]) > 300
+    assert (await elsewhere.post(path, content=b"{}")).status_code in {400, 401}
+
+
+async def test_an_address_has_only_some_large_bodies_read_at_a_time_and_small_ones_pass_them(
+    client: httpx.AsyncClient, notify: Notify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MOST_LARGE_BODIES", 2)
+    read_on, full, goes_on = [], asyncio.Event(), asyncio.Event()
+
+    async def large(number: int) -> AsyncIterator[bytes]:
+        yield b" " * (limits.SMALL_BODY_BYTES + 1)
+        read_on.append(number)
+        if len(read_on) == limits.MOST_LARGE_BODIES:
+            full.set()
+        await goes_on.wait()
+        yield b" " * limits.SMALL_BODY_BYTES
+
+    sending = [
+        asyncio.create_task(client.post("/v1/sns", content=large(number))) for number in range(2 * BURST)
+    ]
+    await full.wait()
+    small = await notify("no event")
+    first = list(read_on)
+    goes_on.set()
+    answers = await asyncio.gather(*sending)
+
+    assert small.status_code == 200
+    assert len(first) == 2
+    assert len(read_on) == len(sending)
+    assert {answer.json()["type"] for answer in answers} == {"urn:sluice:problem:not-an-sns-message"}
+
+
+async def test_only_so_many_bodies_of_an_address_may_be_on_their_way(
+    client: httpx.AsyncClient, elsewhere: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MOST_BODIES", 2)
+    begun, goes_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        begun.release()
+        await goes_on.wait()
+        yield b"{}"
+
+    sending = [asyncio.create_task(client.post("/v1/sns", content=slow())) for _ in range(2)]
+    for _ in sending:
+        await begun.acquire()
+    refused, other = await client.post("/v1/sns"), await elsewhere.post("/v1/sns")
+    goes_on.set()
+    answers = await asyncio.gather(*sending)
+    later = await client.post("/v1/sns")
+
+    assert refused.json()["type"] == "urn:sluice:problem:overloaded"
+    assert {answer.status_code for answer in [*answers, other, later]} == {400}

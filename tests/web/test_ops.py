@@ -107,6 +107,16 @@ async def test_metrics_show_what_waits_by_route(client: httpx.AsyncClient, notif
     assert 'sluice_runs_unfinished{state="ACCEPTED"} 1.0' in text
 
 
+async def test_no_word_of_a_callers_is_kept_in_the_metrics(client: httpx.AsyncClient) -> None:
+    for number in range(3):
+        await client.request(f"BREW{number}", f"/coffee/{number}")
+    shown = (await client.get("/metrics")).text
+
+    assert 'sluice_request_seconds_count{endpoint="unknown",method="_OTHER",status="404"}' in shown
+    assert "BREW" not in shown
+    assert "coffee" not in shown
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -6,14 +6,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
+from app import routing
 from app.db import Sessions
-from app.models import Document, DocumentStatus, Notification, Run
-from tests.web.conftest import BUCKET, Notify, s3_events, s3_record
+from app.models import Application, ApplicationStatus, Document, DocumentStatus, Notification, Run
+from app.web.deps import Gateway
+from tests.web.conftest import BUCKET, Headers, Notify, s3_events, s3_record
 
 KEY = "applications/A-1/license-front/front.jpg"
 
@@ -66,6 +69,38 @@ async def test_in_whatever_order_events_come_the_latest_stands(
     statuses = await _documents(sessions)
     assert {etag for etag, status in statuses.items() if status is DocumentStatus.RECEIVED} == {"0C"}
     assert len(statuses) == 5
+
+
+async def test_an_older_version_that_comes_late_leaves_its_application_waiting(
+    notify: Notify, sessions: Sessions, client: httpx.AsyncClient, loan_app: Headers
+) -> None:
+    await notify(s3_events(s3_record(KEY, etag="newer", sequencer="0B")))
+    async with sessions.begin() as session:
+        # More was asked for after it was read.
+        await session.execute(update(Document).values(status=DocumentStatus.VERIFIED))
+        await session.execute(update(Application).values(status=ApplicationStatus.AWAITING_DOCUMENT))
+    before = (await client.get("/v1/applications/A-1", headers=loan_app)).json()
+    await notify(s3_events(s3_record(KEY, etag="older", sequencer="0A")))
+    after = (await client.get("/v1/applications/A-1", headers=loan_app)).json()
+
+    assert [before["status"], after["status"]] == ["awaiting_document"] * 2
+    assert [document["status"] for document in after["documents"]] == ["verified", "superseded"]
+    assert after["version"] > before["version"]
+    assert await _count(sessions, Run) == 1
+
+
+async def test_a_message_may_bring_something_to_read_for_one_application_and_nothing_for_another(
+    notify: Notify, sessions: Sessions
+) -> None:
+    await notify(s3_events(s3_record(KEY, etag="newer", sequencer="0B")))
+    async with sessions.begin() as session:
+        await session.execute(update(Application).values(status=ApplicationStatus.AWAITING_DOCUMENT))
+    elsewhere = s3_record("applications/A-2/license-front/front.jpg")
+    await notify(s3_events(s3_record(KEY, etag="older", sequencer="0A"), elsewhere))
+
+    async with sessions() as session:
+        statuses = dict((await session.execute(select(Application.id, Application.status))).all())
+    assert statuses == {"A-1": ApplicationStatus.AWAITING_DOCUMENT, "A-2": ApplicationStatus.VERIFYING}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +160,40 @@ async def test_an_upload_told_by_event_bridge_starts_its_run_and_told_by_s3_too_
     assert by_event_bridge.json() == {"outcome": "routed"}
     assert by_s3.json() == {"outcome": "duplicate"}
     assert await _count(sessions, Run) == 1
+
+
+async def test_each_thing_that_happens_to_an_object_starts_a_run_once(
+    notify: Notify, parts: Gateway, sessions: Sessions
+) -> None:
+    parts.routes = routing.load(
+        """
+        [[route]]
+        name = "archive"
+        source = "s3"
+        event = "Object*"
+        deployment = "archive/default"
+        parameters = {event = "{event_name}"}
+        """,
+        "routes.toml",
+    )
+    told = [
+        s3_record("scans/1", event=event, versionId="V1", sequencer=sequencer)
+        for event, sequencer in (
+            ("ObjectCreated:Put", "0A"),
+            ("ObjectTagging:Put", None),
+            ("ObjectRestore:Post", None),
+            ("ObjectRestore:Completed", None),
+            ("ObjectRemoved:Delete", "0B"),
+        )
+    ]
+    first = [(await notify(s3_events(record))).json()["outcome"] for record in told]
+    again = [(await notify(s3_events(record))).json()["outcome"] for record in told]
+
+    assert first == ["routed"] * len(told)
+    assert again == ["duplicate"] * len(told)
+    async with sessions() as session:
+        events = [run.parameters["event"] for run in await session.scalars(select(Run).order_by(Run.id))]
+    assert events == [record["eventName"] for record in told]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,15 @@ async def test_probes_make_no_spans(client: httpx.AsyncClient, collector: Collec
     assert [span.name for span in collector.spans] == ["GET /v1/sns"]
 
 
+async def test_a_method_that_is_none_of_http_is_not_named(
+    client: httpx.AsyncClient, collector: Collector
+) -> None:
+    await client.request("BREW", "/coffee")
+
+    await collector.until(lambda: len(collector.spans) == 1)
+    assert collector.named("_OTHER unknown").attributes["http.request.method"] == "_OTHER"
+
+
 async def test_nothing_about_a_person_is_sent(
     client: httpx.AsyncClient,
     notify: Notify,
