@@ -68,7 +68,7 @@ def name(text: str) -> str:
 def letters(text: str) -> str:
     """Digits between letters as the letters they resemble: text recognition reads J0HNSON and 0'NEIL."""
     return re.sub(
-        r"(?<=[A-Z])[0158]{1,2}(?=[A-Z])|\b0(?='[A-Z])|(?<=[A-Z])0\b",
+        r"(?<=[A-Z])[0158]{1,2}(?=[A-Z])|\b0(?='?[A-Z])|(?<=[A-Z])0\b",
         lambda digits: digits[0].translate(_RESEMBLES),
         text.upper(),
     )

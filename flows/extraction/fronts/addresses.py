@@ -9,13 +9,23 @@ from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
 from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
 from flows.extraction.fronts.pairing import BESIDE
-from flows.extraction.fronts.vocabulary import CITY, STATE_AND_CODE, STREET_TYPE, UNIT, Label, folded
+from flows.extraction.fronts.vocabulary import (
+    CITY,
+    POSTAL_CODE,
+    STATE_AND_CODE,
+    STREET,
+    STREET_TYPE,
+    UNIT,
+    Label,
+    folded,
+)
 
 _REPAIRED = 0.78
 """Belief in a value in which a letter was taken for the digit it resembles, or the reverse."""
 _STREET = re.compile(
     r"\d+\S*\s+\S|\d+[A-Z]{2,}|P\.?\s?O\.?\s?(?:BOX|DRAWER)|C\.?P\.?\s\d"
-    r"|(?:RR|R\.R\.|RURAL ROUTE|HC|HWY|STAR RT)\s?#?\d|[NSEW]\d+\s?[NSEW]\d+\s|(?:ONE|TWO|THREE)\s\S"
+    r"|(?:RR|R\.R\.|RURAL ROUTE|HC|HWY|STAR RT)\s?#?\d|(?:ONE|TWO|THREE)\s\S"
+    r"|[NSEW]\d+(?:\s?[NSEW]\d+\s|\s\S*[A-Z]{2})"
 )
 """How an address line begins when no label says so."""
 _HOUSE_NUMBER = re.compile(r"^\d[\dO]*\b")
@@ -26,7 +36,7 @@ _EITHER = 0.88
 """Belief in a house number that may be two things: behind a label that was cut off it, or with a direction
 that may be its own letter."""
 _ONE_LINE = re.compile(
-    rf"^(?P<street>[^,]*\b{STREET_TYPE}\b\.?\s?,|\d.*?(?:,|\b{STREET_TYPE}\b\.?(?:\s[NSEW]{{1,2}}\b)?(?:,?\s{UNIT}\s?\S+)?),?)\s*"
+    rf"^(?P<street>[^,]*\b{STREET_TYPE}\b\.?\s?,|P\.?\s?O\.?\s?BOX\s\w+,?|\d.*?(?:,|\b{STREET_TYPE}\b\.?(?:\s[NSEW]{{1,2}}\b)?(?:,?\s{UNIT}\s?\S+)?),?)\s*"
     r"(?P<rest>[^\d,]*[^\W\d_][ ,.]+[A-Z]{2}[ ,.]*(?:\d{5}(?:-?\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d))$"
 )
 _CODES = frozenset(normalise.STATES.values())
@@ -73,10 +83,9 @@ def _city(page: Page) -> _City | None:
         if found := _parsed(span, span.spaced) or _parsed(span, span.text):
             return found
     for span in page.free:
-        if STATE_AND_CODE.match(_plain(span.text)) and (before := _before(page, span)):
+        if (before := _before(page, span)) and (found := _parsed(span, f"{before.spaced} {span.text}")):
             page.take(before)
-            if found := _parsed(span, f"{before.spaced} {span.text}"):
-                return replace(found, span=before)
+            return replace(found, span=before)
     return None
 
 
@@ -117,7 +126,10 @@ def _code(printed: str) -> str:
 
 
 def _before(page: Page, code: Span) -> Span | None:
-    """The city left of its state and code, or else above them."""
+    """The city left of its state and code, or else above them; with its state where the code stands alone."""
+    alone = POSTAL_CODE.match(_plain(code.text))
+    if not (alone or STATE_AND_CODE.match(_plain(code.text))):
+        return None
     row = [
         span
         for span in page.free
@@ -125,6 +137,7 @@ def _before(page: Page, code: Span) -> Span | None:
     ]
     above = [span for span in page.free if code.under(span)]
     named = [span for span in (*row, *reversed(above)) if normalise.name(span.text)]
+    named = [span for span in named if not alone or _plain(span.text)[-3:].lstrip(" ,(") in _CODES]
     return named[0] if named else None
 
 
@@ -138,7 +151,8 @@ def _street(page: Page, city: Span) -> Reading:
         if above.label is Label.ADDRESS or (_begins(above) and not _may_be_second(page, above, city)):
             break
     labelled = page.first(Label.ADDRESS)
-    if not lines or not (_begins(lines[0]) or lines[0].label is Label.ADDRESS or _claimed(page, lines[0])):
+    known = lines and (_begins(lines[0]) or lines[0].label is Label.ADDRESS or _claimed(page, lines[0]))
+    if not known and (labelled or not (lines := _unlike_a_name(lines[-1:]))):
         return _labelled_street(page)
     for line in lines:
         page.take(line)
@@ -152,9 +166,14 @@ def _street(page: Page, city: Span) -> Reading:
     belief = min(BESIDE if house == upper else _REPAIRED, *(line.sureness for line in lines))
     if text != whole or _GLUED_DIRECTION.match(upper):
         belief = min(belief, _EITHER)
-    if _SECOND_LINE.match(folded(text)):
+    if not known or (_SECOND_LINE.match(folded(text)) and not labelled):
         belief = BY_SHAPE
     return {FieldName.ADDRESS: field(normalise.street(house), lines[0], belief)}
+
+
+def _unlike_a_name(lines: list[Span]) -> list[Span]:
+    """Of the lines right above the city those that no name looks like: CARR 2 KM 14, OLD MILL ROAD."""
+    return [line for line in lines if re.search(r"\d", line.text) or STREET.search(folded(line.text))]
 
 
 def _without_number(page: Page, text: str) -> str:
@@ -198,12 +217,18 @@ def _line_above(page: Page, span: Span, city: Span) -> Span | None:
         for other in page.spans
         if (other in page.free or other.label is Label.ADDRESS or _claimed(page, other))
         and other.text
-        and span.under(other)
+        and any(span.under(each) and abs(each.left - city.left) < 3 * city.height for each in _edges(other))
         and (span.middle - other.middle < 2.0 * span.height or _claimed(page, other))
-        and abs(other.left - city.left) < 3 * city.height
         and not re.fullmatch(r"\W*", other.text)
     ]
     return max(above, key=lambda other: other.middle, default=None)
+
+
+def _edges(span: Span) -> tuple[Span, Span]:
+    """The span as it begins with its label, and as its value alone begins: lines beneath begin at either."""
+    whole = span.line.text
+    before = (span.right - span.left) * max(whole.find(span.text), 0) / len(whole)
+    return span, replace(span, left=span.left + before)
 
 
 def _may_be_second(page: Page, span: Span, city: Span) -> bool:

@@ -16,13 +16,23 @@ from flows.extraction.engine import Line
 from flows.extraction.fields import CORE, FieldName, Reading
 from flows.extraction.fronts.addresses import read_address
 from flows.extraction.fronts.card_dates import read_dates
+from flows.extraction.fronts.context import settle_labels
 from flows.extraction.fronts.lost import Lost, lost_values
 from flows.extraction.fronts.names import read_names
 from flows.extraction.fronts.page import BY_SHAPE, Claim, Page, Span, field, level
 from flows.extraction.fronts.pairing import pair
+from flows.extraction.fronts.tables import cut_at_headers
 from flows.extraction.fronts.titles import join_title, read_title
 from flows.extraction.fronts.torn import join_torn
-from flows.extraction.fronts.vocabulary import CITY, DATES, NAMES, VALUES, Label, folded
+from flows.extraction.fronts.vocabulary import (
+    CITY,
+    DATES,
+    NAMES,
+    STATE_AND_CODE,
+    VALUES,
+    Label,
+    folded,
+)
 
 _SURE = 80.0
 """Of 100; lines below are worth a second reading when they bear a core field."""
@@ -75,6 +85,8 @@ def _understand(page: Page) -> Reading:
     """All fields of one page, in the frame its spans are in."""
     join_title(page)
     join_torn(page)
+    cut_at_headers(page)
+    settle_labels(page)
     pair(page)
     title = read_title(page)
     reading = read_address(page)
@@ -124,10 +136,11 @@ _GLUED_SIGN = re.compile(r"(?:LIC|DL|ID)$")
 
 
 def _labelled_number(claim: Claim) -> tuple[str, Span, float]:
-    """A claimed number without the remains of a misread label (4d UC No 3927071, N\u00b0 3927071); in doubt
-    also when its first letter may be the label's # (LICFC68352291 for LIC#C68352291)."""
+    """A claimed number without the remains of a label on its line that was misread (4d UC No 3927071,
+    N\u00b0 3927071); in doubt also when its first letter may be the label's # (LICFC68352291 for
+    LIC#C68352291)."""
     text = folded(claim.span.text)
-    cleaned = _WORDS_BEFORE.sub("", text)
+    cleaned = _WORDS_BEFORE.sub("", text) if claim.span.label else text
     glued = _GLUED_SIGN.search(folded(claim.span.line.text).removesuffix(text))
     doubt = cleaned != text or (glued and text[0] in "EFHN")
     belief = min(claim.belief, _LOOKALIKE) if doubt else claim.belief
@@ -150,6 +163,7 @@ def _like_a_number(printed: str) -> bool:
         and _SHORTEST <= digits <= 15
         and not normalise.date_of(text)
         and bool(re.match(VALUES[Label.NUMBER], text))
+        and not STATE_AND_CODE.match(text)
     )
 
 

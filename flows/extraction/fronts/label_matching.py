@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from flows.extraction.fronts.label_patterns import (
     BY_NUMBER,
+    BY_SECOND_WORD,
     BY_WORD,
     BY_WORD_INSIDE,
     GLUED_TO_NUMBER,
     STRICT,
     is_number_of,
 )
-from flows.extraction.fronts.misread_labels import Match, behind_remains, behind_word, misread_label
+from flows.extraction.fronts.misread_labels import CODED, Match, behind_remains, behind_word, misread_label
 from flows.extraction.fronts.vocabulary import DATES, NAMES, SPELT_DATE, STREET_TYPE, VALUES, Label
 
 _WORD = 3
@@ -25,23 +27,28 @@ _OPEN = NAMES | {
 }
 """Labels whose values may run on into what stands beside them."""
 _UNMISTAKABLE = re.compile(r"(?:LN|FN|MN|DOB|DDN|EXP|EXPIRES|ISS|ISSUED|DLN|DD|HGT|WGT|EYES|SEXE?|RSTR)\b")
+_NUMBER_IN_CODE = re.compile(r"\d{2,}[A-Z]|\d[A-Z]{1,2}(?![A-Z])")
+"""A number glued to a short word is one code (65DD875776), while 4LIC# has lost its letter."""
+_BEGINS_NAMES = re.compile(r"(?:LAST|FIRST|GIVEN|NOM)$")
+"""Words that names begin with (LASTER), so that not even a number makes labels of them inside a word."""
+_FEW_LETTERS = re.compile(r"[A-Z]{1,3}(?![A-Z])")
 _GLUED = {
     Label.NUMBER: (r"[A-Z]{1,3}\d[\d -]{4}", r"[A-Z]{1,3}(?=(?:\d[A-Z]*){5})[A-Z0-9]{6,}$"),
     Label.CLASS: (r"[A-Z]M?(?![A-Z])",),
+    Label.ENDORSEMENTS: (r"[HLMNPSTX]{1,3}\s*$",),
     **{label: (VALUES[label],) for label in (*DATES, Label.SEX, Label.EYES, Label.HAIR)},
 }
-"""Values that leave no doubt when no space parts them from their label's letters."""
+"""Values that leave no doubt when no space parts them from their label's letters. Endorsements are letters
+with which no name goes on after END."""
 HOUSE = re.compile(rf"\d+\S*\s+\S.*\b{STREET_TYPE}\b|(?!{STREET_TYPE}\b)[A-Z]+\s(?:.*\s)?{STREET_TYPE}\.?$")
 """An address line, whose words are no labels: WEST END AVE."""
 
 
 def label_at(upper: str, at: int, *, first: bool, numbers: bool) -> Match | None:
     """The label that begins here: the longest by words, or else by its number."""
-    found = [
-        match
-        for label, pattern in (BY_WORD if first else BY_WORD_INSIDE).items()
-        if (first or label not in _ONLY_FIRST) and (match := _by_word(upper, at, label, pattern, first=first))
-    ]
+    found = _worded(upper, at, BY_WORD if first else BY_WORD_INSIDE, first=first)
+    if not found and first and "/" in upper[at:]:
+        found = _worded(upper, at, BY_SECOND_WORD, first=True)
     if not found:
         numbered = _numbered(upper, at, first=first) if numbers else None
         if numbered is None:
@@ -52,6 +59,15 @@ def label_at(upper: str, at: int, *, first: bool, numbers: bool) -> Match | None
     numbered = _numbered(upper, at, first=first) if alone and numbers else None
     # Behind its number a name can be spelt like a label: 1 ENDO.
     return behind_remains(upper, numbered if numbered and numbered.value < numbered.end else best)
+
+
+def _worded(upper: str, at: int, patterns: Mapping[Label, re.Pattern[str]], *, first: bool) -> list[Match]:
+    """The labels whose words stand here."""
+    return [
+        match
+        for label, pattern in patterns.items()
+        if (first or label not in _ONLY_FIRST) and (match := _by_word(upper, at, label, pattern, first=first))
+    ]
 
 
 def _numbered(upper: str, at: int, *, first: bool) -> Match | None:
@@ -73,6 +89,8 @@ def _by_word(upper: str, at: int, label: Label, pattern: re.Pattern[str], *, fir
         return None
     if not _numbered_rightly(label, match[0], first=first):
         return None
+    if match[0][0].isdigit() and not is_number_of(label, match[0]) and HOUSE.match(upper, at):
+        return None  # 16 CLASS CT is an address
     end = _value_end(upper, label, match.end())
     if end is None or (label is Label.NUMBER and not first and end == match.end()):
         return None  # a title ends in ID or LICENSE and labels nothing
@@ -87,7 +105,8 @@ def _numbered_rightly(label: Label, printed: str, *, first: bool) -> bool:
     (65DD875776)."""
     if not printed[0].isdigit() or is_number_of(label, printed):
         return True
-    return first and not (label in {Label.DISCRIMINATOR, Label.NUMBER} and re.match(r"\d+[A-Z]", printed))
+    coded = label in {Label.DISCRIMINATOR, Label.NUMBER} and _NUMBER_IN_CODE.match(printed)
+    return first and not coded
 
 
 def _numbered_name(printed: str) -> Label | None:
@@ -118,8 +137,14 @@ def _glued_to_letters(upper: str, start: int, at: int, label: Label) -> bool:
     value that could be nothing else make it a label."""
     if at >= len(upper) or not (upper[at - 1].isalpha() and upper[at].isalpha()):
         return False
-    if is_number_of(label, upper[start:at]) or upper[start:at] in {"LN", "FN", "RSTR"}:
+    printed = upper[start:at]
+    if printed in {"LN", "FN", "RSTR"}:
         return False
+    if is_number_of(label, printed):
+        if label in CODED and _FEW_LETTERS.match(upper, at):
+            return False
+        if label not in CODED and not _BEGINS_NAMES.search(printed):
+            return False
     return not any(re.match(value, upper[at:]) for value in (*_GLUED.get(label, ()), "NONE"))
 
 

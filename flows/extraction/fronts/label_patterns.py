@@ -10,8 +10,10 @@ from flows.extraction.fronts.vocabulary import DATES, NAMES, STREET_TYPE, VALUES
 
 _NUMBER = r"\d{1,2}(?:\s?[.,/&-]\s?\d)?\s?[A-D08]?\s?[.:;)]?\s*"
 """The number before a word."""
-_MISREAD_NUMBER = r"[OGQ]A[.:)]?\s*|[ILSBOGQ|](?:[.:)]\s*|\s+)"
-"""As text recognition tends to read it: 9a as Oa, 1 as I, 9 as O."""
+_MISREAD_NUMBER = r"[OGQ]A[.:)]?\s*|(?:1[SGZ]|[ILSBOGQ|])(?:[.:)]\s*|\s+)"
+"""As text recognition tends to read it: 9a as Oa, 1 as I, 9 as O, 15 as 1s."""
+_IN_ANOTHER_LANGUAGE = r"[A-Z][A-Z'.]{2,}(?: [A-Z'.]+){0,3}\s?[/|]\s?"
+"""A word before the known one on cards in two languages: CATEGORIA / CLASS."""
 
 
 _WORDS_AS_VALUES = frozenset((Label.SEX, Label.EYES, Label.HAIR))
@@ -20,7 +22,8 @@ _WORDS_AS_VALUES = frozenset((Label.SEX, Label.EYES, Label.HAIR))
 
 def _word_pattern(label: Label, words: tuple[str, ...]) -> str:
     """Longest first; a space may be lost, the same in the other language (whose slash may be lost before a
-    known word that is no name) and `:`, `#`, also as the letter it is read for (IDE:), or `.` may follow."""
+    known word that is no name), `(S)`, and `:`, `#`, also as the letter it is read for (IDE:), or `.` may
+    follow."""
     ordered = sorted(words, key=len, reverse=True)
     spellings = "|".join(_as_read(word) for word in ordered)
     other = r"(?:[A-Z][A-Z']{2,}(?: (?:DE|OF|D')\s?[A-Z]{3,})?|N\W)"
@@ -28,7 +31,7 @@ def _word_pattern(label: Label, words: tuple[str, ...]) -> str:
     glued = rf"|(?={VALUES[label]})" if label in _WORDS_AS_VALUES else ""
     twice = rf"\s?{slash}\s?(?:{spellings})(?:\b{glued})|\s?[/|]\s?{other}"
     sign = "(?:[EFHN](?=:))?" if label is Label.NUMBER else ""
-    return rf"(?:{spellings})\.?(?:{twice})?\s*{sign}[:#.=]*\s*"
+    return rf"(?:{spellings})(?:\s?\(S\))?\.?(?:{twice})?\s*{sign}[:#.=]*\s*"
 
 
 def _as_read(word: str) -> str:
@@ -40,6 +43,7 @@ _AT_FRONT = r"(?:(?<=9)|(?<=9\s)|^)"
 """Of the line, or behind the number of the class."""
 _MISREAD_WORDS: dict[Label, tuple[str, ...]] = {
     Label.LAST: ("SUMAMES?", "[I1]N(?=:)"),
+    Label.BORN: (r"DO(?=:?\s?[0-3]?\d[/.-])",),
     Label.ISSUED: ("[L1]SSUED",),
     Label.CLASS: (
         *(r"C1(?=\s?[A-Z]\b)", "C[1IT]?(?=:)"),
@@ -60,6 +64,11 @@ BY_WORD_INSIDE = {
     label: re.compile(rf"(?:{_NUMBER})?{_word_pattern(label, words)}") for label, words in _SPELLINGS.items()
 }
 """Behind other text, where a single letter belongs to that."""
+BY_SECOND_WORD = {
+    label: re.compile(rf"(?:{_NUMBER})?{_IN_ANOTHER_LANGUAGE}{_word_pattern(label, words)}")
+    for label, words in WORDS.items()
+}
+"""Where a line begins with a word that is not known."""
 _NUMBERED = tuple(label for label in Label if label.value[0].isdigit())
 _BOTH_NAMES = r"1\s?[.,&/-]{1,2}\s?2"
 _MISREAD = {
@@ -73,6 +82,8 @@ _MISREAD = {
 _ENDS_NUMBER = r"(?:\s*[.:)][\s.:)]*|\s+|$)"
 
 
+_STREET = r"[NSEW]?\d|P\.?\s?O|R\.?R|(?:HC|CARR|LOT|APT|UNIT|BOX)\s\d|URB\b|ONE\s|C/O\b"
+"""How a street begins that has no house number before it."""
 _SHORT_CODE = r"NONE|[A-Z]{1,2}|\d"
 GLUED_TO_NUMBER = {
     **{label: VALUES[label] for label in (Label.BORN, Label.SEX, Label.EYES, Label.HAIR)},
@@ -94,9 +105,7 @@ def _number_pattern(label: Label) -> re.Pattern[str]:
     if label in {Label.ISSUED, Label.EXPIRES, Label.NUMBER}:
         return re.compile(rf"{label.value.upper()}\s*[.:)]?\s*|{number}{_ENDS_NUMBER}")
     if label is Label.ADDRESS:  # 8 12TH AVE begins with its house number
-        return re.compile(
-            rf"{number}(?:{_ENDS_NUMBER})(?!\d+(?:ST|ND|RD|TH) {STREET_TYPE}\b)(?=[NSEW]?\d|P\.?\s?O|R\.?R|$)"
-        )
+        return re.compile(rf"{number}(?:{_ENDS_NUMBER})(?!\d+(?:ST|ND|RD|TH) {STREET_TYPE}\b)(?={_STREET}|$)")
     if value := GLUED_TO_NUMBER.get(label):
         return re.compile(rf"{number}(?:{_ENDS_NUMBER}|(?=(?:{value})\s*$))")
     return re.compile(number + _ENDS_NUMBER)
@@ -113,9 +122,10 @@ _NUMBERED_CARD = 2
 _NUMBERED_LINES = tuple(
     re.compile(pattern)
     for pattern in (
-        *(r"1\s*[A-Z]{2}[A-Z' -]*$", r"2\s*[A-Z]{2}[A-Z' -]*$", r"8\s+\d+\s+[A-Z]"),
-        *(r"4A(?:\s?\d|$)", r"4B(?:\s?\d|$)", r"4D(?:\s?\w{5}|$)", r"1[,.&/]{1,2}2(?=[A-Z]{2}|\b)"),
-        *(r"15(?:\s?[MFX])?$", r"16(?:\s?\d.*)?$", r"18(?:\s?[A-Z]{3})?$"),
+        *(r"1[.:)]?\s*[A-Z]{2}[A-Z' -]*$", r"2[.:)]?\s*[A-Z]{2}[A-Z' -]*$", r"8[.:)]?\s+\d+\s+[A-Z]"),
+        *(r"4A[.:)]?(?:\s?\d|$)", r"4B[.:)]?(?:\s?\d|$)", r"4D[.:)]?(?:\s?\w{5}|$)"),
+        r"1[,.&/]{1,2}2(?=[A-Z]{2}|\b)",
+        *(r"15[.:)]?(?:\s?[MFX])?$", r"16[.:)]?(?:\s?\d.*)?$", r"18[.:)]?(?:\s?[A-Z]{3})?$"),
     )
 )
 """Values behind their bare numbers; one alone may be anything."""

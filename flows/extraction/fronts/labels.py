@@ -68,6 +68,20 @@ def cut(text: str, *, numbers: bool, columns: tuple[int, ...] = ()) -> list[Piec
     return pieces
 
 
+def numbered_words(lines: list[str]) -> frozenset[Label]:
+    """The labels that this card prints as their number before their word. Both names go alike; a 9a without
+    its word may be a class."""
+    found = frozenset(
+        piece.label
+        for text in lines
+        for piece in cut(text, numbers=False)
+        if piece.label
+        and re.match(rf"{piece.label}\W*[A-Z]{{2}}", folded(text[piece.start :]), re.IGNORECASE)
+    )
+    names = frozenset((Label.LAST, Label.GIVEN))
+    return (found | names if found & names else found) - {Label.ENDORSEMENTS}
+
+
 def _segments(upper: str, columns: tuple[int, ...]) -> Iterator[tuple[int, int, bool]]:
     """Start, end and whether it is the card's title, for each part of a line that stands by itself."""
     at = 0

@@ -18,7 +18,7 @@ _NUMBERED = 3
 _BEFORE_CODE = re.compile(r"[A-Z]{5,}[:.]?\s+(?=[A-Z\d]{1,2}$)")
 _BEFORE_COLON = re.compile(r"[A-Z]{4,}:\s*")
 _BEHIND_NUMBER = re.compile(r"[A-Z]{3,}[.:]?\s*")
-_CODED = frozenset((Label.CLASS, Label.ENDORSEMENTS, Label.RESTRICTIONS))
+CODED = frozenset((Label.CLASS, Label.ENDORSEMENTS, Label.RESTRICTIONS))
 """Labels whose values are codes, which may be spelt like a word."""
 
 
@@ -56,7 +56,7 @@ def behind_remains(upper: str, found: Match) -> Match:
     if unfit or not any(character.isalnum() for character in value):
         return replace(found, value=found.end)
     words = list(re.finditer(r"[A-Z]+(?![^\s:.])[:.]?\s*", value))[:2]
-    if found.label not in _CODED or not words or words[0].start():
+    if found.label not in CODED or not words or words[0].start():
         return found
     ends = [word.end() for word in words if _resembles(value[: word.end()], found.label, _SPELT)]
     return replace(found, value=found.value + max(ends, default=0))

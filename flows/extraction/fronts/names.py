@@ -11,8 +11,32 @@ from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
 from flows.extraction.fronts.vocabulary import MARK, NAMES, STREET, TITLE, Label, folded
 
 _SUFFIXES = frozenset(("JR", "SR", "II", "III", "IV", "1ST", "2ND", "3RD", "4TH"))
+_PARTICLES = frozenset(
+    (
+        *(
+            "DA",
+            "DE",
+            "DEL",
+            "DELA",
+            "DEN",
+            "DER",
+            "DES",
+            "DI",
+            "DO",
+            "DOS",
+            "DU",
+            "EL",
+            "LA",
+            "LAS",
+            "LE",
+            "LOS",
+        ),
+        *("MAC", "MC", "SAINT", "ST", "ST.", "TEN", "TER", "VAN", "VON"),
+    )
+)
+"""Words before a family name that belong to it."""
 _ONE_LINE, _IN_ORDER = 0.85, 0.9
-"""Belief in a family name set off by a comma, and in two lines of which one label stands before both."""
+"""Belief in a family name set off by a comma, and in two lines whose order the label before both tells."""
 _REPAIRED = 0.78
 """Belief in a name with a digit read for the letter it resembles."""
 _SPECK = 0.85
@@ -98,14 +122,29 @@ def _split(page: Page, whole: _Part) -> tuple[_Part | None, _Part | None]:
     below = _next_name(page, whole.span, down=True)
     if below and (comma or abs(below.left - whole.span.left) < 0.8 * whole.span.height):
         page.take(below)
-        belief = min(whole.belief, _IN_ORDER)
+        belief = min(whole.belief, _IN_ORDER if comma or _order_is_told(page) else BY_SHAPE)
         return _Part(family, whole.span, belief), _Part(below.spaced, below, belief)
     words, suffix = _words(whole)
     if len(words) < 2:  # above an address it may be anything
         return (whole if whole.belief > BY_SHAPE else None), None
     belief = min(whole.belief, BY_SHAPE)
-    family = " ".join((*words[-1:], suffix)).strip()
-    return _Part(family, whole.span, belief), _Part(" ".join(words[:-1]), whole.span, belief)
+    begins = _family_begins(words)
+    family = " ".join((*words[begins:], suffix)).strip()
+    return _Part(family, whole.span, belief), _Part(" ".join(words[:begins]), whole.span, belief)
+
+
+def _order_is_told(page: Page) -> bool:
+    """Whether the label of all names is AAMVA's 1,2: under the word NAME alone either may come first."""
+    return any(span.label is Label.NAME and re.match(r"1\W*2", span.line.text) for span in page.spans)
+
+
+def _family_begins(words: list[str]) -> int:
+    """The place of the family name's first word in FIRST MIDDLE LAST: its last word, with the particles
+    before that (LE BLANC, DE LA CRUZ, ST. CLAIR)."""
+    at = len(words) - 1
+    while at > 1 and words[at - 1] in _PARTICLES:
+        at -= 1
+    return at
 
 
 def _bare(whole: _Part) -> str:

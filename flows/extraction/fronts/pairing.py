@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from flows.extraction.fronts.page import Page, Span
-from flows.extraction.fronts.vocabulary import CITY, DATE, MARK, NAMES, VALUES, Label, folded
+from flows.extraction.fronts.vocabulary import CITY, DATE, MARK, NAMES, STATE_AND_CODE, VALUES, Label, folded
 from flows.extraction.normalise import STATES
 
 BESIDE = 1.0
@@ -30,8 +30,8 @@ _INDENT = (-1.6, 4.0)
 """How far left or right of its label's beginning a value beneath it may begin."""
 
 _LONG = NAMES | {Label.NUMBER, Label.DISCRIMINATOR, Label.ADDRESS, Label.ISSUER}
-_CODES = r"NONE|AUCUNE?|\*?[A-Z0-9]{1,3}(?:[ ,/]{1,2}[A-Z0-9]{1,2})*"
-_SHAPES = {**VALUES, Label.ENDORSEMENTS: _CODES, Label.RESTRICTIONS: _CODES}
+CODES = r"NONE|AUCUNE?|\*?[A-Z0-9]{1,3}(?:[ ,/]{1,2}[A-Z0-9]{1,2})*"
+_SHAPES = {**VALUES, Label.ENDORSEMENTS: CODES, Label.RESTRICTIONS: CODES}
 """Away from its label a value must look like that label's kind from end to end."""
 
 Side = Literal["right", "beneath"]
@@ -106,7 +106,7 @@ def _unlikely(label: Span, value: Span) -> float:
 def fits(label: Label, value: str) -> bool:
     """Whether a text that stands away from a label can be its value."""
     text = folded(value)
-    if CITY.match(text):
+    if CITY.match(text) or STATE_AND_CODE.match(text):
         return False
     if label not in _LONG:
         return bool(re.fullmatch(_SHAPES[label], text))
@@ -159,9 +159,9 @@ def _beneath(page: Page, label: Span, value: Span) -> float | None:
     return None if between else cost
 
 
-def is_bare_number(label: Span) -> bool:
-    """Whether the label is one of AAMVA's numbers without a word."""
-    return not re.search(r"[A-Z]{2}", folded(label.line.text))
+def is_bare_number(label: Span, value: str = "") -> bool:
+    """Whether the label, before its `value` on the same line, is one of AAMVA's numbers without a word."""
+    return not re.search(r"[A-Z]{2}", folded(label.line.text.removesuffix(value)))
 
 
 def _assigned(labels: list[Span], values: list[Span], pairs: list[_Pair]) -> list[_Pair]:

@@ -36,7 +36,7 @@ def read_title(page: Page) -> Reading:
 
 
 def _kind(title: str) -> str:
-    if re.search(r"LICEN[SC]E|CONDUIRE", title):
+    if re.search(r"LICEN[SC]E|CONDUIRE|CONDUCIR", title):
         return "DRIVER LICENSE"
     if re.search(r"\bID\b|IDENTI|CARD", title):
         return "IDENTIFICATION CARD"

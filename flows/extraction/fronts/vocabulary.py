@@ -1,7 +1,7 @@
 """What issuers print before a value, and what each kind of value looks like.
 
 Numbers are those of the AAMVA DL/ID Card Design Standard (2020), table A.2; words are the ones American and
-Canadian issuers print beside or instead of them, in English, French or both. Patterns are matched against
+Canadian issuers print beside or instead of them, in English, French and Spanish. Patterns are matched against
 `folded` text: upper case without accents, character for character.
 """
 
@@ -76,7 +76,7 @@ SPELT_DATE = (
 )
 """A date that stands out from other text on its line; eight digits in a row do not."""
 
-_NAME = r"(?:[^\W\d_]|0(?='))(?:[^\d_@#%/\\:*\"]|(?<=[A-Z])[0158](?=[A-Z])|(?<=[A-Z])0\b)*$"
+_NAME = r"(?:[^\W\d_]|0(?='))(?:[^\d_@#%/\\:*\"()]|(?<=[A-Z])[0158](?=[A-Z])|(?<=[A-Z])0\b)*$"
 _IN_FRENCH = r"(?: ?/ ?[A-Z]+)?"
 _EYES = (
     r"(?:BLK|BLU|BR[O0]|BRN|DIC|GRY|GRN|HAZ|HZL|MAR|PNK|UNK|BLACK|BLUE|BROWN|GR[AE]Y|GREEN|HAZEL|MAROON"
@@ -110,43 +110,63 @@ VALUES: dict[Label, str] = {
 """What each label's value looks like, from its first character on."""
 
 WORDS: dict[Label, tuple[str, ...]] = {
-    Label.LAST: ("LN", "LAST NAME", "FAMILY NAME", "SURNAMES?", "LAST", "NOM DE FAMILLE", "NOM"),
-    Label.GIVEN: ("FN", "FIRST (?:AND|&) MIDDLE NAMES?", "FIRST NAMES?", "GIVEN NAMES?", "FIRST", "GIVEN",
-                  "FIRST/MIDDLE(?: NAMES?)?", "FORENAMES?", "PRENOMS?"),
+    Label.LAST: ("LN", "LAST NAME", "FAMILY NAME", "SURNAMES?", "LAST", "NOM DE FAMILLE", "NOM", "APELLIDOS?",
+                 "L NAME"),
+    Label.GIVEN: ("FN", r"FIRST(?: NAMES?)? (?:AND |[&/,] ?)?(?:MIDDLE(?: NAMES?| INITIAL)?|MI\b)",
+                  "FIRST NAMES?", "GIVEN NAMES?", "FIRST", "GIVEN", "F NAME", "FORENAMES?", "PRENOMS?",
+                  "NOMBRES?"),
     Label.NAME: ("NAME", "FULL NAME", "NAME/NOM", "NOM/NAME"),
-    Label.MIDDLE: ("MN", "MIDDLE NAMES?", "MIDDLE"),
+    Label.MIDDLE: ("MN", "MIDDLE NAMES?", "MIDDLE", "MIDDLE INITIAL", "M NAME"),
     Label.SUFFIX: ("SUFFIX", "SUF"),
     Label.BORN: (r"D\.?O\.?B", "DO8", "008", "00B", "DATE OF BIRTH", "BIRTH ?DATE", "BIRTH", "BORN", "DDN",
-                 "DATE DE NAISSANCE", "NAISSANCE"),
+                 "DATE DE NAISSANCE", "NAISSANCE", r"NE(?:\(E\)|E)? LE", "FECHA DE NACIMIENTO",
+                 "FECHA (?:DE )?NAC", "NACIMIENTO"),
     Label.ISSUED: ("ISS", "LSS", "1SS", "ISSUED", "ISSUE DATE", "DATE OF ISSUE", "DATE ISSUED", "ISSUED ON",
-                   "ISSUE", "ISS DATE", "ISD", "DEL", "DELIVRE", "DELIVRANCE", "DATE DE DELIVRANCE"),
+                   "ISSUE", "ISS DATE", "ISD", "ISSUANCE", "DATE OF ISSUANCE", "ISSUANCE DATE", "ISSUE DT",
+                   "EFFECTIVE", "EFFECTIVE DATE", "DEL", "DELIVREE?", "DELIVREE? LE", "DELIVRANCE",
+                   "DATE DE DELIVRANCE", "EXPEDIDA", "EXPEDICION", "EMISION",
+                   "FECHA DE (?:EXPEDICION|EMISION)"),
     Label.EXPIRES: ("EXP", "EXPIRES", "EXPIRY", "EXPIRATION DATE", "EXPIRATION", "EXP DATE", "EXPIRES ON",
                     "DATE OF EXPIRY", "EXPIRY DATE", "DATE OF EXPIRATION", "VALID UNTIL", "VALID THRU",
-                    "VALID THROUGH", "GOOD THRU", "DATE D'EXPIRATION", "VALIDE JUSQU'AU", "EXPIRE"),
+                    "VALID THROUGH", "GOOD THRU", "DATE D'EXPIRATION", "VALIDE JUSQU'AU", "EXPIRE",
+                    "EXPIRATION DT", "EXP DT", "EXPIRES ON BIRTHDAY", "VALID (?:TO|TILL)", "EXPIRE LE",
+                    "EXPIRA", "EXPIRACION", "VENCE", "VENCIMIENTO", "FECHA DE (?:EXPIRACION|VENCIMIENTO)"),
     Label.NUMBER: ("DLN", "DL", "D(?=:)", "DL NO", "DL NUMBER", "DL ID", "DLID", "LIC", "LI[CE] NO",
                    "LICEN[SC]E NO", "LICEN[SC]E NUMBER", "LICEN[SC]E",
                    "DRIVER'?S? LICEN[SC]E (?:NO|NUMBER)", "ID", "IDN",
                    "ID NO", "ID NUMBER", "NUMBER", "NO", "OLN", "CDL", "CDL NO", "CUSTOMER ID", "CID",
                    "CUSTOMER NO", "CUSTOMER IDENTIFIER", "OPERATOR (?:NO|NUMBER)", "LICEN[SC]E ID", "LIC ID",
                    "CARD NO", "CARD NUMBER", "IDENTIFICATION (?:NO|NUMBER)", "PERMIT NO", "NUMERO", "NUM",
-                   "DOCUMENT NO", "DOCUMENT NUMBER", "NO DE PERMIS", "PERMIS NO", "DRIVER NO"),
+                   "DOCUMENT NO", "DOCUMENT NUMBER", "DRIVER NO", "MASTER NO", "OL NO",
+                   "(?:DL|OL|LIC|ID|CLIENT|CUSTOMER|CUST|PERMIT) (?:NBR|NUMBER|NUM)",
+                   "(?:CLIENT|CUST) (?:NO|ID)", "OPERATOR'?S? LICEN[SC]E (?:NO|NUMBER)",
+                   r"DRIVER'?S? LICEN[SC]E(?=\s?#)", "NO DE PERMIS",
+                   "PERMIS NO", "NUMERO DE PERMIS", r"N[\u00b0*] ?DE PERMIS", "NO D'IDENT(?:IFICATION|ITE)?",
+                   "(?:NO|NUM|NUMERO) (?:DE )?LICENCIA", "LICENCIA NO"),
     Label.DISCRIMINATOR: ("DD", "DOC DISC", "DOCUMENT DISCRIMINATOR", "AUDIT", "AUDIT NO", "REF", "DD NO",
-                          "DISC", "ICN", "INVENTORY NO", "INVENTORY CONTROL NO"),
+                          "DISC", "ICN", "INVENTORY", "INVENTORY (?:NO|NUMBER)", "INVENTORY CONTROL NO",
+                          "AUDIT NUMBER", "REF NO", "DOC DISCR", "DOCUMENT DISC", "NO DE REF",
+                          "NO DE REFERENCE", "REFERENCE"),
     Label.ADDRESS: ("ADDRESS", "ADDR", "ADOR", "ADD", "RESIDENCE", "RESIDENCE ADDRESS", "MAILING ADDRESS",
-                    "STREET ADDRESS", "HOME ADDRESS", "ADRESSE"),
-    Label.CLASS: ("CLASS", "CLS", "CL", "LICEN[SC]E CLASS", "CLASSIFICATION",
-                  "CLASSE(?![A-Z])", "CATEG", "CATEGORIE", "VEHICLE CLASS", "VEH CLASS"),
-    Label.ENDORSEMENTS: ("END", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "MENTIONS"),
+                    "STREET ADDRESS", "HOME ADDRESS", "LEGAL RESIDENCE",
+                    "(?:RES|RESIDENT|LEGAL|MAIL|PHYSICAL|PERMANENT|CURRENT) ADD(?:RESS|R)", "ADRESSE",
+                    "DIRECCION", "DOMICILIO"),
+    Label.CLASS: ("CLASS", "CLS", "CL", "LICEN[SC]E CLASS", "CLASSIFICATION", "CLASSE(?![A-Z])", "CATEG",
+                  "CATEGORY", "CATEGORIE", "CATEGORIA", "CLASE", "VEHICLE CLASS", "VEH CLASS"),
+    Label.ENDORSEMENTS: ("END", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "MENTIONS", "ENDOSOS?"),
     Label.RESTRICTIONS: ("REST", "RESTR", "RSTR", "RESTRICTIONS?", "RES", "RESTS", "RSTRS", "RESTRICT",
-                         "COND", "CONDITIONS?"),
-    Label.SEX: ("SEX", "GENDER", "SEXE", "GEN"),
-    Label.HEIGHT: ("H[A-Z0-9]T", "HT", "HEIGHT", r"H(?=:|\s?[3-8]\s?['-])", "HAUT", "HAUTEUR", "TAILLE"),
-    Label.WEIGHT: ("WGT", "WT", "WEIGHT", "POIDS"),
-    Label.EYES: ("EYES?", "EYE COLOU?R", "YEUX", "COLOU?R OF EYES", "EYE COLR?"),
-    Label.HAIR: ("HAIR", "HAIR COLOU?R", "CHEVEUX"),
+                         "RSTRCT", "COND", "CONDITIONS?", "RESTRICCION(?:ES)?"),
+    Label.SEX: ("SEX", "GENDER", "SX", "SEXE", "GEN", "SEXO"),
+    Label.HEIGHT: ("H[A-Z0-9]T", "HGHT", "HT", "HEIGHT", r"H(?=:|\s?[3-8]\s?['-])", "HAUT", "HAUTEUR",
+                   "TAILLE", "ESTATURA"),
+    Label.WEIGHT: ("WGT", "WT", "WEIGHT", "POIDS", "PESO"),
+    Label.EYES: ("EYES?", "EYE COLOU?R", "EYE COLR?", "EYE CLR", "COLOU?R OF EYES", "YEUX", "OJOS",
+                 "COLOR DE OJOS"),
+    Label.HAIR: ("HAIR", "HAIR COLOU?R", "CHEVEUX", "PELO", "CABELLO"),
     Label.OTHER_DATE: ("REV", "REV DATE", "REVISED", r"UNDER ?\d\d UNTIL", r"UNDER ?\d\d", r"\d\d ON",
                        r"UNTIL", r"TURNS \d\d(?: ON)?", "DATE OF FIRST ISSUE", "FIRST ISSUED", "ORIG ISS",
                        "SINCE", "DUPS? ISS", r"AGE \d\d(?: ON)?", "FORM REV", "MED EXP",
+                       "ORIGINAL DATE", "ORIGINAL ISSUE",
                        "MED(?:ICAL)? CERT EXP"),
     Label.OTHER: ("TYPE", "DONOR", "ORGAN DONOR", "VETERAN", "COUNTY", "DUPS?", "COPY"),
 }  # fmt: skip
@@ -155,7 +175,7 @@ WORDS: dict[Label, tuple[str, ...]] = {
 TITLE = re.compile(
     r"(?:COMMERCIAL\s*|ENHANCED\s*|PROVISIONAL\s*)*(?:DRIVER'?\s?S?|DRIVING|OPERATOR'?S?|CHAUFFEUR'?S?)"
     r"\s*LICEN[SC]E\b(?!\s*(?:NO|NUM|#|ID\b|CLASS))"
-    r"|PERMIS\s*DE\s*CONDUIRE|(?:NON\s?-?\s?DRIVER\s*)?IDENTIFICATION\s*CARD|IDENTITY\s*CARD|PHOTO\s*(?:ID|CARD)"
+    r"|PERMIS\s*DE\s*CONDUIRE|LICENCIA\s*DE\s*CONDUCIR|TARJETA\s*DE\s*IDENTIFICACION|(?:NON\s?-?\s?DRIVER\s*)?IDENTIFICATION\s*CARD|IDENTITY\s*CARD|PHOTO\s*(?:ID|CARD)"
     r"|(?:STATE\s*)?\bID\s*CARD|CARTE\s*D'\s?IDENTITE|(?:INSTRUCTION|LEARNER'?S?)\s*PERMIT|NON-?DRIVER\s*ID\b"
 )
 """A card's name for itself: its words LICENSE and ID label nothing."""
@@ -168,16 +188,18 @@ MARK = re.compile(
 )
 """Text that is no field's value however it lies: overprints, marks of status, who issued the card."""
 
-_STATE = r"(?!NO\b|DL\b)(?P<state>[A-Z][A-Z01]|QUEBEC|ONTARIO)"
+_STATE = r"(?!NO\b|DL\b)(?P<state>[A-Z][A-Z01]|0[A-Z]|QUEBEC|ONTARIO)"
 _POSTAL = r"(?P<zip>[\dO]{5}(?:[ -]{0,2}[\dO]{4})?|[A-Z][\dO][A-Z][ -]?[\dO][A-Z][\dO])"
 _CITY = (
     r"(?!(?:LIC|DL|ID|LICEN[SC]E|DRIVER|OPERATOR|CUSTOMER|CARD|PERMIT)\b)"
-    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|0(?=')|(?<=[A-Z])0(?= ))*(?:[^\W\d_]|(?<=[A-Z])0))"
+    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|\b0(?=[A-Z'])|(?<=[A-Z])0(?= ))*"
+    r"(?:[^\W\d_]|(?<=[A-Z])0))"
 )
 CITY = re.compile(rf"^{_CITY}(?:[ ,.(]+{_STATE})[ ,.)]*{_POSTAL}(?:[ ,]*(?:USA|US|CANADA|CAN))?$")
 """A line that ends in state and ZIP code, or in province and postal code: whatever it begins with, that is
 no label (IDAHO FALLS)."""
 STATE_AND_CODE = re.compile(rf"^{_STATE}[ ,.)]*{_POSTAL}$")
+POSTAL_CODE = re.compile(rf"^{_POSTAL}$")
 STREET_TYPE = (
     r"(?:ST|STREET|AVE?|AVENUE|RD|ROAD|DR|DRIVE|LN|LANE|BLVD|BOULEVARD|CT|COURT|PL|PLACE|HWY|HIGHWAY|TER|"
     r"TERRACE|CIR|CIRCLE|WAY|PKWY|PARKWAY|TRL|TRAIL|SQ|SQUARE|LOOP|PIKE|CRES|RUE|CHEMIN|ROUTE)"
