@@ -200,7 +200,7 @@ async def test_many_watchers_hold_no_session_and_share_one_reading(
         assert STREAMS._value.get() == PER_KEY
         event.listen(engine.sync_engine, "before_cursor_execute", note)
         await change(sessions)
-        after = {(await one.next()).id for one in following}
+        after = {(await one.next(60)).id for one in following}
         event.remove(engine.sync_engine, "before_cursor_execute", note)
         sessions_held = re.findall(
             r"Current Checked out connections: (\d+)", engine.sync_engine.pool.status()
