@@ -190,3 +190,96 @@ def test_initials_of_endorsements_and_restrictions_label_when_both_are_there() -
     both = values(line("E PT", 300, 100), line("R B", 600, 100))
     assert (both["ENDORSEMENTS"], both["RESTRICTIONS"]) == ("PT", "B")
     assert "RESTRICTIONS" not in values(line("R B", 600, 100))
+
+
+def test_the_initial_of_a_numbered_label_is_no_value_when_a_code_stands_beneath() -> None:
+    labels = line("9a E", 300, 100, 20), line("12 R", 500, 100, 20)
+    numbered = line("4a 01/05/2024", 300, 220), line("4b 01/05/2032", 300, 260)
+    found = values(*labels, line("H", 300, 122), line("B", 500, 122), *numbered)
+    assert (found["ENDORSEMENTS"], found["RESTRICTIONS"]) == ("H", "B")
+    alone = values(line("9a M", 300, 100), line("12 E", 500, 100), *numbered)
+    assert (alone["ENDORSEMENTS"], alone["RESTRICTIONS"]) == ("M", "E")
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "value"),
+    [
+        ("9a End. (End) H", Label.ENDORSEMENTS, "H"),
+        ("12 Rest. (Rest) A", Label.RESTRICTIONS, "A"),
+        ("ENDR P T", Label.ENDORSEMENTS, "P T"),
+        ("5 DD 19190602 6823490", Label.DISCRIMINATOR, "19190602 6823490"),
+    ],
+)
+def test_a_labels_own_word_and_what_looks_like_a_date_in_a_value(text: str, label: Label, value: str) -> None:
+    assert [(piece.label, piece.text) for piece in cut(text, numbers=True)] == [(label, value)]
+
+
+def test_a_discriminator_beneath_its_label_is_not_cut_at_what_could_be_a_date() -> None:
+    found = values(line("5 DD", 300, 100, 20), line("19190602 6823490", 300, 122))
+    assert found == {"DOCUMENT_DISCRIMINATOR": "19190602 6823490"}
+
+
+def test_a_family_name_goes_on_beneath_its_first_line() -> None:
+    found = values(
+        line("1 WOLFESCHLEGELSTEIN", 300, 100),
+        line("HAUSENBERGER", 318, 132),
+        line("2 ANNA MARIA", 300, 164),
+        line("8 6428 RIVERSIDE DR", 300, 196),
+        line("SPRINGFIELD, IL 62701", 318, 228),
+    )
+    assert found["LAST_NAME"] == "WOLFESCHLEGELSTEIN HAUSENBERGER"
+    assert (found["FIRST_NAME"], found["MIDDLE_NAME"]) == ("ANNA", "MARIA")
+
+
+def test_a_family_name_is_in_doubt_when_several_lines_go_on_and_no_label_says_where() -> None:
+    found = read_front(
+        [
+            line("1 WOLFESCHLEGELSTEIN", 300, 100),
+            line("HAUSENBERGER", 318, 132),
+            line("ANNA MARIA", 318, 164),
+            line("8 6428 RIVERSIDE DR", 300, 196),
+            line("SPRINGFIELD, IL 62701", 318, 228),
+        ]
+    )
+    assert found[FieldName.LAST_NAME].confidence < 80
+
+
+def test_name_beside_given_names_of_their_own_is_the_family_name() -> None:
+    found = values(line("Name/Nom LONG", 300, 100), line("Given/Pr\u00e9nom KAY JOHN", 300, 140))
+    assert (found["LAST_NAME"], found["FIRST_NAME"], found["MIDDLE_NAME"]) == ("LONG", "KAY", "JOHN")
+
+
+def test_street_city_state_and_zip_code_each_under_its_word() -> None:
+    found = values(
+        line("STREET", 300, 100, 20),
+        line("6428 RIVERSIDE DR", 300, 122),
+        *(line("CITY", 300, 165, 20), line("STATE", 520, 165, 20), line("ZIP", 640, 165, 20)),
+        *(line("ADA", 300, 187), line("MS", 520, 187), line("39273", 640, 187)),
+    )
+    assert found["ADDRESS"] == "6428 RIVERSIDE DR"
+    assert (found["CITY_IN_ADDRESS"], found["STATE_IN_ADDRESS"]) == ("ADA", "MS")
+    assert found["ZIP_CODE_IN_ADDRESS"] == "39273"
+
+
+def test_a_number_without_a_label_beside_a_date_of_two_digit_year() -> None:
+    reading = read_front([line("P847-804-65-688-4", 300, 100), line("DUPLICATE: 05-09-24", 300, 400)])
+    assert reading[FieldName.DOCUMENT_NUMBER].value == "P847804656884"
+    assert reading[FieldName.DOCUMENT_NUMBER].confidence < 80
+
+
+def test_a_zero_by_itself_begins_a_city_as_the_letter() -> None:
+    reading = read_front([line("0 FALLON, MO 63366", 300, 100)])
+    assert reading[FieldName.CITY_IN_ADDRESS].value == "O FALLON"
+    assert reading[FieldName.CITY_IN_ADDRESS].confidence < 80
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [("BEGINNER'S PERMIT", "INSTRUCTION PERMIT"), ("STATE IDENTIFICATION", "IDENTIFICATION CARD")],
+)
+def test_titles_of_permits_and_identity_cards(title: str, kind: str) -> None:
+    assert values(line(title, 300, 100)) == {"ID_TYPE": kind}
+
+
+def test_an_issuer_in_spanish() -> None:
+    assert values(line("GOBIERNO DE PUERTO RICO", 300, 100)) == {"STATE_NAME": "PUERTO RICO"}

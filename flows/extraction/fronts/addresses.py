@@ -101,7 +101,8 @@ def _parsed(span: Span, text: str) -> _City | None:
     match = CITY.match(folded(text))
     if match is None or match["state"] in {"NO", "DL"}:
         return None
-    city = normalise.name(normalise.letters(text[: match.end("city")]))
+    printed = re.sub(r"^0(?= )", "O", text[: match.end("city")])  # O FALLON
+    city = normalise.name(normalise.letters(printed))
     state, code = _state(match["state"]), _code(match["zip"])
     repaired = state != match["state"] and match["state"] not in normalise.STATES
     repaired = repaired or any(character.isdigit() for character in match["city"])

@@ -19,6 +19,7 @@ def settle_labels(page: Page) -> None:
     """Free what looks like a label and is none on this card, and claim the values behind mere initials."""
     _release_streets(page)
     _release_other_numbers(page)
+    _bare_initials(page)
     _claim_initials(page)
 
 
@@ -41,6 +42,22 @@ def _release_other_numbers(page: Page) -> None:
             said = re.escape(folded(before[-1].text))
             if re.search(rf"{said}\W*N(?:O|UM|UMBER|UMERO)\b", folded(span.line.text)):
                 page.part(span, [replace(span, label=None)])
+
+
+def _bare_initials(page: Page) -> None:
+    """What looks like the value of a numbered label is its own initial (9a E, 12 R), when a code stands right
+    beneath: the label has its value there. Restriction E exists, so the code must be there."""
+    for initial, label in _INITIALS.items():
+        for span in page.spans:
+            own = span.label is label and folded(span.text) == initial and is_bare_number(span, span.text)
+            if own and any(_code_beneath(span, other) for other in page.free):
+                page.replace(span, replace(span, text="", spaced=""))
+
+
+def _code_beneath(label: Span, value: Span) -> bool:
+    """Whether a code stands on the next row, where the label begins."""
+    begins = abs(value.left - label.left) < 1.5 * label.height
+    return begins and value.under(label) and bool(re.fullmatch(CODES, folded(value.text)))
 
 
 def _claim_initials(page: Page) -> None:

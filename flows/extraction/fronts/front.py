@@ -14,6 +14,7 @@ from collections.abc import Callable
 from flows.extraction import normalise
 from flows.extraction.engine import Line
 from flows.extraction.fields import CORE, FieldName, Reading
+from flows.extraction.fronts.address_columns import join_address_columns
 from flows.extraction.fronts.addresses import read_address
 from flows.extraction.fronts.card_dates import read_dates
 from flows.extraction.fronts.context import settle_labels
@@ -47,6 +48,7 @@ _SHORTEST = 6
 """Characters of a number that no label names."""
 _LEFT_OVER = 4
 """Characters by which a number that was cut, or run together with something, differs in length."""
+_SHORT_DATE = re.compile(r"\d{1,2}-\d{1,2}-\d{2}")
 _BARE_NINE = re.compile(r"9 ?A[.:]? ?[A-Z]M?")
 
 
@@ -85,6 +87,7 @@ def _understand(page: Page) -> Reading:
     """All fields of one page, in the frame its spans are in."""
     join_title(page)
     join_torn(page)
+    join_address_columns(page)
     cut_at_headers(page)
     settle_labels(page)
     pair(page)
@@ -161,7 +164,7 @@ def _like_a_number(printed: str) -> bool:
     return (
         bool(re.fullmatch(r"[A-Z]{0,3}[\d -]{6,20}", text))
         and _SHORTEST <= digits <= 15
-        and not normalise.date_of(text)
+        and not (normalise.date_of(text) or _SHORT_DATE.fullmatch(text))
         and bool(re.match(VALUES[Label.NUMBER], text))
         and not STATE_AND_CODE.match(text)
     )

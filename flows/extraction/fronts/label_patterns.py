@@ -22,8 +22,8 @@ _WORDS_AS_VALUES = frozenset((Label.SEX, Label.EYES, Label.HAIR))
 
 def _word_pattern(label: Label, words: tuple[str, ...]) -> str:
     """Longest first; a space may be lost, the same in the other language (whose slash may be lost before a
-    known word that is no name), `(S)`, and `:`, `#`, also as the letter it is read for (IDE:), or `.` may
-    follow."""
+    known word that is no name) or in brackets (End. (End)), `(S)`, and `:`, `#`, also as the letter it is
+    read for (IDE:), or `.` may follow."""
     ordered = sorted(words, key=len, reverse=True)
     spellings = "|".join(_as_read(word) for word in ordered)
     other = r"(?:[A-Z][A-Z']{2,}(?: (?:DE|OF|D')\s?[A-Z]{3,})?|N\W)"
@@ -31,7 +31,8 @@ def _word_pattern(label: Label, words: tuple[str, ...]) -> str:
     glued = rf"|(?={VALUES[label]})" if label in _WORDS_AS_VALUES else ""
     twice = rf"\s?{slash}\s?(?:{spellings})(?:\b{glued})|\s?[/|]\s?{other}"
     sign = "(?:[EFHN](?=:))?" if label is Label.NUMBER else ""
-    return rf"(?:{spellings})(?:\s?\(S\))?\.?(?:{twice})?\s*{sign}[:#.=]*\s*"
+    bracketed = rf"\s?\((?:{spellings})\.?\)"
+    return rf"(?:{spellings})(?:\s?\(S\))?\.?(?:{bracketed}|{twice})?\s*{sign}[:#.=]*\s*"
 
 
 def _as_read(word: str) -> str:

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
+from flows.extraction.fronts.name_words import capital_i, family_begins, is_name, name_words
 from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
-from flows.extraction.fronts.vocabulary import MARK, NAMES, STREET, TITLE, Label, folded
+from flows.extraction.fronts.vocabulary import NAMES, TITLE, Label, folded
 
-_SUFFIXES = frozenset(("JR", "SR", "II", "III", "IV", "1ST", "2ND", "3RD", "4TH"))
-_PARTICLES = frozenset(
-    (
-        *(
-            "DA",
-            "DE",
-            "DEL",
-            "DELA",
-            "DEN",
-            "DER",
-            "DES",
-            "DI",
-            "DO",
-            "DOS",
-            "DU",
-            "EL",
-            "LA",
-            "LAS",
-            "LE",
-            "LOS",
-        ),
-        *("MAC", "MC", "SAINT", "ST", "ST.", "TEN", "TER", "VAN", "VON"),
-    )
-)
-"""Words before a family name that belong to it."""
 _ONE_LINE, _IN_ORDER = 0.85, 0.9
 """Belief in a family name set off by a comma, and in two lines whose order the label before both tells."""
 _REPAIRED = 0.78
@@ -70,7 +46,9 @@ def read_names(page: Page) -> Reading:
     """First, middle and last name and suffix. Comes after the address, which tells where to look."""
     last, given = _labelled(page, Label.LAST), _labelled(page, Label.GIVEN)
     whole = _labelled(page, Label.NAME)
-    if whole and not (last and given):
+    if whole and given and not last and "," not in whole.text:
+        last = whole  # beside given names of their own, NAME is the family's
+    elif whole and not (last and given):
         last, given = _split(page, whole)
     elif given and not last and "," in given.text.rstrip(" ,") and _whole_expected(page):
         last, given = _split(page, given)
@@ -78,7 +56,27 @@ def read_names(page: Page) -> Reading:
         last, given = _split(page, last)
     elif not last or not given:
         last, given = _by_place(page, last, given)
+    elif "," not in last.text:
+        last = _wrapped(page, last, given)
     return _reading(page, last, given)
+
+
+def _wrapped(page: Page, last: _Part, given: _Part) -> _Part:
+    """A long family name with its second line: what reads like a name right beneath it, set alike, above the
+    given names with their own label."""
+    below = _next_name(page, last.span, down=True)
+    if below is None or not _goes_on(below, last.span) or given.span.middle <= below.middle:
+        return last
+    if given.span.on_row_of(below) or given.span.on_row_of(last.span):
+        return last
+    page.take(below)
+    return _Part(f"{last.text} {below.spaced}", last.span, min(last.belief, _IN_ORDER))
+
+
+def _goes_on(below: Span, above: Span) -> bool:
+    """Whether a line may be the rest of the one right above it: close to it and as large."""
+    close = below.middle - above.middle <= 1.6 * above.height
+    return close and 0.7 < below.height / above.height < 1.4
 
 
 def _whole_expected(page: Page) -> bool:
@@ -124,11 +122,11 @@ def _split(page: Page, whole: _Part) -> tuple[_Part | None, _Part | None]:
         page.take(below)
         belief = min(whole.belief, _IN_ORDER if comma or _order_is_told(page) else BY_SHAPE)
         return _Part(family, whole.span, belief), _Part(below.spaced, below, belief)
-    words, suffix = _words(whole)
+    words, suffix = name_words(whole.text)
     if len(words) < 2:  # above an address it may be anything
         return (whole if whole.belief > BY_SHAPE else None), None
     belief = min(whole.belief, BY_SHAPE)
-    begins = _family_begins(words)
+    begins = family_begins(words)
     family = " ".join((*words[begins:], suffix)).strip()
     return _Part(family, whole.span, belief), _Part(" ".join(words[:begins]), whole.span, belief)
 
@@ -136,15 +134,6 @@ def _split(page: Page, whole: _Part) -> tuple[_Part | None, _Part | None]:
 def _order_is_told(page: Page) -> bool:
     """Whether the label of all names is AAMVA's 1,2: under the word NAME alone either may come first."""
     return any(span.label is Label.NAME and re.match(r"1\W*2", span.line.text) for span in page.spans)
-
-
-def _family_begins(words: list[str]) -> int:
-    """The place of the family name's first word in FIRST MIDDLE LAST: its last word, with the particles
-    before that (LE BLANC, DE LA CRUZ, ST. CLAIR)."""
-    at = len(words) - 1
-    while at > 1 and words[at - 1] in _PARTICLES:
-        at -= 1
-    return at
 
 
 def _bare(whole: _Part) -> str:
@@ -169,6 +158,9 @@ def _by_place(page: Page, last: _Part | None, given: _Part | None) -> tuple[_Par
     """Names of which a label was not read: the family name stands above the given names."""
     if last and (below := _next_name(page, last.span, down=True)):
         page.take(below)
+        further = _next_name(page, below, down=True)
+        if further and _goes_on(below, last.span) and _goes_on(further, below):
+            last = replace(last, belief=BY_SHAPE)  # which lines go on with which name is not told
         return last, _Part(below.spaced, below, BY_SHAPE)
     if given and (above := _next_name(page, given.span)):
         page.take(above)
@@ -238,40 +230,21 @@ def _beside_title(page: Page, span: Span) -> bool:
     return any(abs(span.middle - title.middle) < 0.5 * span.height for title in titles)
 
 
-def is_name(text: str) -> bool:
-    """Whether free text could be a person's name: no mark, no state, no street, in capitals."""
-    plain = folded(normalise.words(text))
-    return (
-        bool(normalise.name(normalise.letters(text)))
-        and len(plain) > 1
-        and _in_capitals(text)
-        and plain not in normalise.STATES
-        and not MARK.fullmatch(plain)
-        and not (STREET.search(plain) and " " in plain)
-    )
-
-
-def _in_capitals(text: str) -> bool:
-    """Whether most letters are; a small I or L says nothing, since capitals are read so (Li for LI)."""
-    telling = [letter for letter in text if not letter.isspace() and letter not in "il"]
-    return sum(letter.isupper() for letter in telling) > len(telling) / 2
-
-
 def _reading(page: Page, last: _Part | None, given: _Part | None) -> Reading:
     reading: Reading = {}
     if last:
-        family, suffix = _words(last)
+        family, suffix = name_words(last.text)
         _put(reading, FieldName.LAST_NAME, " ".join(family), last)
         _put(reading, FieldName.SUFFIX, suffix, last)
     middle = _labelled(page, Label.MIDDLE)
     if given:
         given = given if middle else _continued(page, given, last)
-        words, suffix = _words(given)
+        words, suffix = name_words(given.text)
         _put(reading, FieldName.FIRST_NAME, " ".join(words[:1]), given)
         _put(reading, FieldName.MIDDLE_NAME, " ".join(words[1:]), given)
         _put(reading, FieldName.SUFFIX, suffix, given)
     if middle:
-        _put(reading, FieldName.MIDDLE_NAME, " ".join(_words(middle)[0]), middle)
+        _put(reading, FieldName.MIDDLE_NAME, " ".join(name_words(middle.text)[0]), middle)
     if own := _labelled(page, Label.SUFFIX):
         _put(reading, FieldName.SUFFIX, normalise.words(own.text).rstrip("."), own)
     return reading
@@ -281,10 +254,7 @@ def _continued(page: Page, given: _Part, last: _Part | None) -> _Part:
     """Given names with what goes on in a second line, begun right beneath the first; in doubt while the
     family name is missing, which that line might be."""
     below = _next_name(page, given.span, down=True)
-    if below is None or below.middle - given.span.middle > 1.6 * given.span.height:
-        return given
-    alike = 0.7 < below.height / given.span.height < 1.4
-    if not alike or (last and last.span is given.span):
+    if below is None or not _goes_on(below, given.span) or (last and last.span is given.span):
         return given
     if last is None:
         return _Part(given.text, given.span, BY_SHAPE)
@@ -292,30 +262,9 @@ def _continued(page: Page, given: _Part, last: _Part | None) -> _Part:
     return _Part(f"{given.text} {below.spaced}", given.span, given.belief)
 
 
-def _words(part: _Part) -> tuple[list[str], str]:
-    words, suffix = _without_suffix(normalise.words(_capital_i(part.text)).replace(",", " ").split())
-    return normalise.name(normalise.letters(" ".join(words))).split(), suffix
-
-
-def _capital_i(text: str) -> str:
-    """A small L among capitals as the capital I it resembles."""
-    others = [letter for letter in text if letter.isalpha() and letter != "l"]
-    return text.replace("l", "I") if others and all(letter.isupper() for letter in others) else text
-
-
-def _without_suffix(words: list[str]) -> tuple[list[str], str]:
-    if len(words) > 1 and words[-1].rstrip(".") in _SUFFIXES:
-        return words[:-1], words[-1].rstrip(".")
-    if len(words) > 1 and re.fullmatch("I{4,}", words[-1]):  # a number read twice over
-        return words[:-1], ""
-    if words and (glued := re.fullmatch(r"(\S{3,}[A-Z])([JS]R)", words[-1])):  # no name ends so
-        return [*words[:-1], glued[1]], glued[2]
-    return words, ""
-
-
 def _put(reading: Reading, name: FieldName, value: str, part: _Part) -> None:
     if value and value not in {"NONE", "UNAVL"}:
-        repaired = _REPAIRED if normalise.letters(_capital_i(part.text)) != part.text.upper() else 1.0
+        repaired = _REPAIRED if normalise.letters(capital_i(part.text)) != part.text.upper() else 1.0
         speck = _SPECK if folded(value) != value or re.match(r"[A-Z] \w\w", value) else 1.0
         belief = min(part.belief, repaired, speck, part.span.sureness)
         reading.setdefault(name, field(value, part.span, belief))

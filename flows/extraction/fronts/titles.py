@@ -13,7 +13,8 @@ from flows.extraction.fronts.vocabulary import TITLE, Label, folded
 _TITLE = 0.95
 """Belief in what the card's title says, which no label vouches for and hardly anything else can be."""
 _ISSUER_WORDS = re.compile(
-    r"^(?:STATE|COMMONWEALTH|PROVINCE|GOVERNMENT) OF (?:THE )?|(?: STATE)?(?:,? (?:USA?|CANADA|CAN))?$"
+    r"^(?:STATE|COMMONWEALTH|PROVINCE|GOVERNMENT) OF (?:THE )?|^GOBIERNO DE "
+    r"|(?: STATE)?(?:,? (?:USA?|CANADA|CAN))?$"
 )
 _CODE = re.compile(r"^[A-Z]{2} | [A-Z]{2}$")
 _TITLE_BEGINS = re.compile(r"(?:DRIVER'?S?|IDENTIFICATION|COMMERCIAL DRIVER'?S?|OPERATOR'?S?)")

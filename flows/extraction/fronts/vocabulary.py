@@ -71,10 +71,12 @@ DATE = (
     r"(?![\dA-Z])"
 )
 SPELT_DATE = (
+    r"(?!\d{8} (?!\d{8}\b)\d{5,}\b)"
     r"(?:(?<![\dA-Z/.-])|(?<=[A-Z])(?=\d{1,4}/\d\d/))(?=[\dA-Z]{1,9}[ /.,-]|\d{1,2}[A-Z]{3})"
     rf"{DATE}(?![/.-]?\d)"
 )
-"""A date that stands out from other text on its line; eight digits in a row do not."""
+"""A date that stands out from other text on its line; eight digits in a row do not, least of
+all when a further group follows (a discriminator)."""
 
 _NAME = r"(?:[^\W\d_]|0(?='))(?:[^\d_@#%/\\:*\"()]|(?<=[A-Z])[0158](?=[A-Z])|(?<=[A-Z])0\b)*$"
 _IN_FRENCH = r"(?: ?/ ?[A-Z]+)?"
@@ -150,10 +152,10 @@ WORDS: dict[Label, tuple[str, ...]] = {
     Label.ADDRESS: ("ADDRESS", "ADDR", "ADOR", "ADD", "RESIDENCE", "RESIDENCE ADDRESS", "MAILING ADDRESS",
                     "STREET ADDRESS", "HOME ADDRESS", "LEGAL RESIDENCE",
                     "(?:RES|RESIDENT|LEGAL|MAIL|PHYSICAL|PERMANENT|CURRENT) ADD(?:RESS|R)", "ADRESSE",
-                    "DIRECCION", "DOMICILIO"),
+                    "DIRECCION", "DOMICILIO", r"STREET(?=:|\s*$)"),
     Label.CLASS: ("CLASS", "CLS", "CL", "LICEN[SC]E CLASS", "CLASSIFICATION", "CLASSE(?![A-Z])", "CATEG",
                   "CATEGORY", "CATEGORIE", "CATEGORIA", "CLASE", "VEHICLE CLASS", "VEH CLASS"),
-    Label.ENDORSEMENTS: ("END", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "MENTIONS", "ENDOSOS?"),
+    Label.ENDORSEMENTS: ("END", "ENDR", "ENDORSEMENTS?", "ENDORSE", "ENDORS", "ENDS", "MENTIONS", "ENDOSOS?"),
     Label.RESTRICTIONS: ("REST", "RESTR", "RSTR", "RESTRICTIONS?", "RES", "RESTS", "RSTRS", "RESTRICT",
                          "RSTRCT", "COND", "CONDITIONS?", "RESTRICCION(?:ES)?"),
     Label.SEX: ("SEX", "GENDER", "SX", "SEXE", "GEN", "SEXO"),
@@ -176,7 +178,8 @@ TITLE = re.compile(
     r"(?:COMMERCIAL\s*|ENHANCED\s*|PROVISIONAL\s*)*(?:DRIVER'?\s?S?|DRIVING|OPERATOR'?S?|CHAUFFEUR'?S?)"
     r"\s*LICEN[SC]E\b(?!\s*(?:NO|NUM|#|ID\b|CLASS))"
     r"|PERMIS\s*DE\s*CONDUIRE|LICENCIA\s*DE\s*CONDUCIR|TARJETA\s*DE\s*IDENTIFICACION|(?:NON\s?-?\s?DRIVER\s*)?IDENTIFICATION\s*CARD|IDENTITY\s*CARD|PHOTO\s*(?:ID|CARD)"
-    r"|(?:STATE\s*)?\bID\s*CARD|CARTE\s*D'\s?IDENTITE|(?:INSTRUCTION|LEARNER'?S?)\s*PERMIT|NON-?DRIVER\s*ID\b"
+    r"|(?:STATE\s*)?\bID\s*CARD|CARTE\s*D'\s?IDENTITE|(?:INSTRUCTION|LEARNER'?S?|BEGINNER'?S?)\s*PERMIT|NON-?DRIVER\s*ID\b"
+    r"|STATE\s*IDENTIFICATION\b(?!\s*(?:CARD|NO|NUM|#))"
 )
 """A card's name for itself: its words LICENSE and ID label nothing."""
 
@@ -192,7 +195,7 @@ _STATE = r"(?!NO\b|DL\b)(?P<state>[A-Z][A-Z01]|0[A-Z]|QUEBEC|ONTARIO)"
 _POSTAL = r"(?P<zip>[\dO]{5}(?:[ -]{0,2}[\dO]{4})?|[A-Z][\dO][A-Z][ -]?[\dO][A-Z][\dO])"
 _CITY = (
     r"(?!(?:LIC|DL|ID|LICEN[SC]E|DRIVER|OPERATOR|CUSTOMER|CARD|PERMIT)\b)"
-    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|\b0(?=[A-Z'])|(?<=[A-Z])0(?= ))*"
+    r"(?P<city>(?:[^\d,()]|(?<=[A-Z0])[01](?=[A-Z01])|\b0(?=[A-Z'])|^0(?= [A-Z]{3})|(?<=[A-Z])0(?= ))*"
     r"(?:[^\W\d_]|(?<=[A-Z])0))"
 )
 CITY = re.compile(rf"^{_CITY}(?:[ ,.(]+{_STATE})[ ,.)]*{_POSTAL}(?:[ ,]*(?:USA|US|CANADA|CAN))?$")
