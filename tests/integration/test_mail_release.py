@@ -16,7 +16,6 @@ from app.errors import NotFound
 from app.models import Application, AuditEntry, Decision, DecisionOutcome, Document, Email, EmailStatus
 from app.settings import DatabaseSettings
 
-NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 SENDING, DUE = EmailStatus.SENDING, EmailStatus.DUE
 
@@ -37,6 +36,7 @@ def release(database: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> Rele
 
 async def unconfirmed(sessions: Sessions, status: EmailStatus = SENDING, age: timedelta = HOUR) -> str:
     """A denial's email that a run has claimed; its Message-ID up to the @."""
+    now = datetime.now(UTC)
     async with sessions.begin() as session:
         session.add(Application(id="A-17"))
         await session.flush()
@@ -48,11 +48,11 @@ async def unconfirmed(sessions: Sessions, status: EmailStatus = SENDING, age: ti
             reasons=["Income insufficient"],
             conditions=[],
             decided_by="somebody",
-            decided_at=NOW,
+            decided_at=now,
         )
         session.add(decision)
         await session.flush()
-        session.add(Email(decision_id=decision.id, template="denied", status=status, claimed_at=NOW - age))
+        session.add(Email(decision_id=decision.id, template="denied", status=status, claimed_at=now - age))
     return f"decision-{decision.id}"
 
 
@@ -111,8 +111,9 @@ async def test_of_a_document_only_the_email_that_is_named_is_released(
         session.add(document)
         await session.flush()
         for template in templates:
+            claimed_at = datetime.now(UTC) - HOUR
             session.add(
-                Email(document_id=document.id, template=template, status=SENDING, claimed_at=NOW - HOUR)
+                Email(document_id=document.id, template=template, status=SENDING, claimed_at=claimed_at)
             )
     result = await release(f"document_unreadable-{document.id}", "--yes")
     assert result.exit_code == 0, result.output
