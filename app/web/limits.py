@@ -228,7 +228,10 @@ class AddressLimit:
 
     def _bodies_of(self, address: str) -> _Bodies:
         """Kept for as long as a request of the address is under way."""
-        return self._bodies.setdefault(address, self._bodies.get(address) or _Bodies())
+        bodies = self._bodies.get(address)
+        if bodies is None:
+            bodies = self._bodies[address] = _Bodies()
+        return bodies
 
 
 def prove(request: Request) -> None:

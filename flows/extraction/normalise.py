@@ -49,6 +49,7 @@ STATES = {
     "NEWFOUNDLAND AND LABRADOR": "NL", "NORTHWEST TERRITORIES": "NT", "NOVA SCOTIA": "NS", "NUNAVUT": "NU",
     "ONTARIO": "ON", "PRINCE EDWARD ISLAND": "PE", "QUEBEC": "QC", "SASKATCHEWAN": "SK", "YUKON": "YT",
 }  # fmt: skip
+STATE_CODES = frozenset(STATES.values())
 """States, territories and provinces that issue licences, and their postal codes."""
 
 

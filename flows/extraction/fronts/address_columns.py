@@ -14,7 +14,6 @@ _WORDS = (
     re.compile(r"STATE|ST|PROV(?:INCE)?"),
     re.compile(r"ZIP(?: ?CODE)?|POSTAL ?CODE"),
 )
-_STATES = frozenset(normalise.STATES.values())
 _OFF = 1.5
 """Line heights that a value may begin left or right of its word."""
 
@@ -54,4 +53,6 @@ def _beneath(page: Page, word: Span | None) -> Span | None:
 
 def _are_an_address(city: Span, state: Span, code: Span) -> bool:
     named = len({id(city), id(state), id(code)}) == len(_WORDS) and bool(normalise.name(city.text))
-    return named and folded(state.text) in _STATES and bool(POSTAL_CODE.match(folded(code.text)))
+    return (
+        named and folded(state.text) in normalise.STATE_CODES and bool(POSTAL_CODE.match(folded(code.text)))
+    )

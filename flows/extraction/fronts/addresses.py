@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
-from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
+from flows.extraction.fronts.page import BY_SHAPE, EITHER, LOOKALIKE, Page, Span, field
 from flows.extraction.fronts.pairing import BESIDE
 from flows.extraction.fronts.vocabulary import (
     CITY,
@@ -20,8 +20,6 @@ from flows.extraction.fronts.vocabulary import (
     folded,
 )
 
-_REPAIRED = 0.78
-"""Belief in a value in which a letter was taken for the digit it resembles, or the reverse."""
 _STREET = re.compile(
     r"\d+\S*\s+\S|\d+[A-Z]{2,}|P\.?\s?O\.?\s?(?:BOX|DRAWER)|C\.?P\.?\s\d"
     r"|(?:RR|R\.R\.|RURAL ROUTE|HC|HWY|STAR RT)\s?#?\d|(?:ONE|TWO|THREE)\s\S"
@@ -32,14 +30,10 @@ _HOUSE_NUMBER = re.compile(r"^\d[\dO]*\b")
 _SECOND_LINE = re.compile(rf"(?:{UNIT}|P\.?\s?O\.?\s?BOX)\b|#|\d+[A-Z]?$|{UNIT}\d")
 """How the second of two address lines begins."""
 _GLUED_DIRECTION = re.compile(r"\d+[NSEW]\s")
-_EITHER = 0.88
-"""Belief in a house number that may be two things: behind a label that was cut off it, or with a direction
-that may be its own letter."""
 _ONE_LINE = re.compile(
     rf"^(?P<street>[^,]*\b{STREET_TYPE}\b\.?\s?,|P\.?\s?O\.?\s?BOX\s\w+,?|\d.*?(?:,|\b{STREET_TYPE}\b\.?(?:\s[NSEW]{{1,2}}\b)?(?:,?\s{UNIT}\s?\S+)?),?)\s*"
     r"(?P<rest>[^\d,]*[^\W\d_][ ,.]+[A-Z]{2}[ ,.]*(?:\d{5}(?:-?\d{4})?|[A-Z]\d[A-Z] ?\d[A-Z]\d))$"
 )
-_CODES = frozenset(normalise.STATES.values())
 _ROW_GAP = 1.6
 """Line heights between two boxes that detection made of one line."""
 
@@ -107,13 +101,13 @@ def _parsed(span: Span, text: str) -> _City | None:
     repaired = state != match["state"] and match["state"] not in normalise.STATES
     repaired = repaired or any(character.isdigit() for character in match["city"])
     repaired = repaired or ("O" in match["zip"] and code[1:2].isdigit())
-    return _City(city, state, code, span, _REPAIRED if repaired else BESIDE, street) if city else None
+    return _City(city, state, code, span, LOOKALIKE if repaired else BESIDE, street) if city else None
 
 
 def _state(printed: str) -> str:
     """A code that no issuer has is read again with the letters that its digits stand for."""
     again = printed.replace("0", "O").replace("1", "I")
-    return normalise.state(again if again in _CODES else printed)
+    return normalise.state(again if again in normalise.STATE_CODES else printed)
 
 
 def _code(printed: str) -> str:
@@ -138,7 +132,9 @@ def _before(page: Page, code: Span) -> Span | None:
     ]
     above = [span for span in page.free if code.under(span)]
     named = [span for span in (*row, *reversed(above)) if normalise.name(span.text)]
-    named = [span for span in named if not alone or _plain(span.text)[-3:].lstrip(" ,(") in _CODES]
+    named = [
+        span for span in named if not alone or _plain(span.text)[-3:].lstrip(" ,(") in normalise.STATE_CODES
+    ]
     return named[0] if named else None
 
 
@@ -164,9 +160,9 @@ def _street(page: Page, city: Span) -> Reading:
         text = _without_label(page, lines[0], city, text)
     upper = " ".join(text.upper().split())
     house = _HOUSE_NUMBER.sub(lambda digits: digits[0].replace("O", "0"), normalise.street_words(upper))
-    belief = min(BESIDE if house == upper else _REPAIRED, *(line.sureness for line in lines))
+    belief = min(BESIDE if house == upper else LOOKALIKE, *(line.sureness for line in lines))
     if text != whole or _GLUED_DIRECTION.match(upper):
-        belief = min(belief, _EITHER)
+        belief = min(belief, EITHER)
     if not known or (_SECOND_LINE.match(folded(text)) and not labelled):
         belief = BY_SHAPE
     return {FieldName.ADDRESS: field(normalise.street(house), lines[0], belief)}

@@ -20,7 +20,7 @@ from flows.extraction.fronts.card_dates import read_dates
 from flows.extraction.fronts.context import settle_labels
 from flows.extraction.fronts.lost import Lost, lost_values
 from flows.extraction.fronts.names import read_names
-from flows.extraction.fronts.page import BY_SHAPE, Claim, Page, Span, field, level
+from flows.extraction.fronts.page import BY_SHAPE, EITHER, LOOKALIKE, Claim, Page, Span, field, level
 from flows.extraction.fronts.pairing import pair
 from flows.extraction.fronts.tables import cut_at_headers
 from flows.extraction.fronts.titles import join_title, read_title
@@ -37,12 +37,8 @@ from flows.extraction.fronts.vocabulary import (
 
 _SURE = 80.0
 """Of 100; lines below are worth a second reading when they bear a core field."""
-_LOOKALIKE = 0.78
-"""Belief in a number with a letter among digits that it resembles, or that the card prints in two ways."""
 
 _LOOKALIKES = re.compile(r"(?<=\d)[OISBZ](?=\d)|^O(?=\d)|(?<=\d)O")
-_EITHER = 0.88
-"""Belief in a number in which a letter O or I, or a zero or one, stands where both kinds do."""
 _EITHERS = re.compile(r"[OI](?=\d)|(?<=\d)I|\d.*[A-Z].*[OI]|(?<=\d[A-Z])[01]|[01](?=[A-Z])")
 _SHORTEST = 6
 """Characters of a number that no label names."""
@@ -111,7 +107,7 @@ def _number(page: Page) -> Reading:
             return {}
     value, span, belief = found[0]
     differs = any(other != value for other, _, _ in found) or _cut_or_lengthened(page, value)
-    belief = min(belief, _legibility(value), _LOOKALIKE if differs else 1.0)
+    belief = min(belief, _legibility(value), LOOKALIKE if differs else 1.0)
     return {FieldName.DOCUMENT_NUMBER: field(value, span, belief)}
 
 
@@ -128,8 +124,8 @@ def _legibility(value: str) -> float:
     """Belief in a number of letters and digits: some of each are printed alike, and nothing tells them apart
     where both may stand."""
     if _LOOKALIKES.search(value):
-        return _LOOKALIKE
-    return _EITHER if _EITHERS.search(value) else 1.0
+        return LOOKALIKE
+    return EITHER if _EITHERS.search(value) else 1.0
 
 
 _WORDS_BEFORE = re.compile(r"^(?:[A-Z]{2,}\.? )+(?=[A-Z]{0,2}\d)|^N(?: ?[*\u00b0\u00ba\"']+ ?| )(?=\d)")
@@ -146,7 +142,7 @@ def _labelled_number(claim: Claim) -> tuple[str, Span, float]:
     cleaned = _WORDS_BEFORE.sub("", text) if claim.span.label else text
     glued = _GLUED_SIGN.search(folded(claim.span.line.text).removesuffix(text))
     doubt = cleaned != text or (glued and text[0] in "EFHN")
-    belief = min(claim.belief, _LOOKALIKE) if doubt else claim.belief
+    belief = min(claim.belief, LOOKALIKE) if doubt else claim.belief
     return normalise.number(cleaned), claim.span, belief
 
 
@@ -197,7 +193,7 @@ def _part_nine(page: Page) -> None:
     bare = [claim for claim in claims if _BARE_NINE.fullmatch(folded(claim.span.line.text))]
     if len(bare) == 1 and len(claims) > 1 and Label.CLASS not in page.claims:
         claims.remove(bare[0])
-        page.claim(Label.CLASS, bare[0].span, _LOOKALIKE)
+        page.claim(Label.CLASS, bare[0].span, LOOKALIKE)
 
 
 def _described_legibility(label: Label, value: str) -> float:
@@ -206,7 +202,7 @@ def _described_legibility(label: Label, value: str) -> float:
     if label is Label.DISCRIMINATOR:
         return _legibility(value)
     labelled = label is Label.CLASS and re.fullmatch(r"C[A-LN-Z]", value)
-    return _LOOKALIKE if labelled or value == "I" else 1.0
+    return LOOKALIKE if labelled or value == "I" else 1.0
 
 
 def _described(page: Page) -> Reading:

@@ -8,29 +8,10 @@ from flows.extraction import normalise
 from flows.extraction.fronts.vocabulary import MARK, STREET, folded
 
 _SUFFIXES = frozenset(("JR", "SR", "II", "III", "IV", "1ST", "2ND", "3RD", "4TH"))
-_PARTICLES = frozenset(
-    (
-        *(
-            "DA",
-            "DE",
-            "DEL",
-            "DELA",
-            "DEN",
-            "DER",
-            "DES",
-            "DI",
-            "DO",
-            "DOS",
-            "DU",
-            "EL",
-            "LA",
-            "LAS",
-            "LE",
-            "LOS",
-        ),
-        *("MAC", "MC", "SAINT", "ST", "ST.", "TEN", "TER", "VAN", "VON"),
-    )
-)
+_PARTICLES = frozenset((
+    "DA", "DE", "DEL", "DELA", "DEN", "DER", "DES", "DI", "DO", "DOS", "DU", "EL", "LA", "LAS", "LE", "LOS",
+    "MAC", "MC", "SAINT", "ST", "ST.", "TEN", "TER", "VAN", "VON",
+))  # fmt: skip
 """Words before a family name that belong to it."""
 
 

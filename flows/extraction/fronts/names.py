@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from flows.extraction import normalise
 from flows.extraction.fields import FieldName, Reading
 from flows.extraction.fronts.name_words import capital_i, family_begins, is_name, name_words
-from flows.extraction.fronts.page import BY_SHAPE, Page, Span, field
+from flows.extraction.fronts.page import BY_SHAPE, LOOKALIKE, Page, Span, field
 from flows.extraction.fronts.vocabulary import NAMES, TITLE, Label, folded
 
 _ONE_LINE, _IN_ORDER = 0.85, 0.9
 """Belief in a family name set off by a comma, and in two lines whose order the label before both tells."""
-_REPAIRED = 0.78
-"""Belief in a name with a digit read for the letter it resembles."""
 _SPECK = 0.85
 """Belief in a name with an accent, which may be a speck, or that begins with a letter alone, which may be
 what is left of a label."""
@@ -264,7 +262,7 @@ def _continued(page: Page, given: _Part, last: _Part | None) -> _Part:
 
 def _put(reading: Reading, name: FieldName, value: str, part: _Part) -> None:
     if value and value not in {"NONE", "UNAVL"}:
-        repaired = _REPAIRED if normalise.letters(capital_i(part.text)) != part.text.upper() else 1.0
+        repaired = LOOKALIKE if normalise.letters(capital_i(part.text)) != part.text.upper() else 1.0
         speck = _SPECK if folded(value) != value or re.match(r"[A-Z] \w\w", value) else 1.0
         belief = min(part.belief, repaired, speck, part.span.sureness)
         reading.setdefault(name, field(value, part.span, belief))

@@ -24,6 +24,11 @@ _FLUSH = 0.35
 
 BY_SHAPE = 0.75
 """Belief in a value that no label names: below what `complete` lets pass without a second look."""
+LOOKALIKE = 0.78
+"""Belief in a value in which a character was taken for the one it resembles, or that the card prints in two
+ways: below that too."""
+EITHER = 0.88
+"""Belief in a value that may be two things, of which the card does not tell which: never certain."""
 
 
 @dataclass(frozen=True, eq=False)
