@@ -35,6 +35,8 @@ def environment(home: Path, api_url: str) -> dict[str, str]:
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_LOGGING_COLORS": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # What Prefect answers while its database starts again; by itself its client gives up at the first.
+        "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
         # Kept in memory, as by default, they are lost with a server that dies: the slots that a deployment's
         # concurrency limit had given out are then never given back, and after a few its runs wait for ever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from tests.docker.compose import NOBODY, Compose, Journey, Operator, docker, lost_while_each_dies, until
 
 OURS = ("postgres", "prefect-server", "gateway", "dispatcher", "follower", "mail")
@@ -24,6 +28,16 @@ def test_the_mail_is_in_the_sink(stack: Compose) -> None:
 
 def test_each_container_may_die_under_way(stack: Compose) -> None:
     assert lost_while_each_dies(stack, OURS) == {}
+
+
+@pytest.mark.parametrize("later", [1.5, 2.25])
+def test_postgres_may_die_while_a_run_begins(stack: Compose, operator: Operator, later: float) -> None:
+    """For a second Prefect then answers 500 to the first that the run's process asks of it."""
+    with Journey(stack) as journey:
+        operator.in_state(journey.uploaded(), ["PENDING", "RUNNING"])
+        time.sleep(later)
+        stack.crash("postgres")
+        assert journey.succeeded(), journey.story
 
 
 def test_the_stand_ins_come_back(stack: Compose) -> None:

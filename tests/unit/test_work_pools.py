@@ -129,6 +129,16 @@ def test_an_environment_names_only_settings_there_are_and_no_secret(kind: str) -
     assert ours <= SETTINGS - SECRETS
 
 
+@pytest.mark.parametrize("kind", WORKERS.keys() - {"ecs:push"})  # which differs in its credentials alone
+async def test_a_run_asks_again_while_prefects_database_starts_again(kind: str) -> None:
+    """Prefect answers 500 meanwhile, and by itself its client gives up at the first."""
+    configuration = await prepared(kind, env={"SLUICE_LOG_LEVEL": "DEBUG"})
+    assert configuration.env.items() >= {
+        ("PREFECT_CLIENT_RETRY_EXTRA_CODES", "500,504"),
+        ("SLUICE_LOG_LEVEL", "DEBUG"),
+    }
+
+
 async def test_a_job_is_one_that_kubernetes_takes_and_hardened() -> None:
     configuration = await prepared("kubernetes", env={"SLUICE_LOG_LEVEL": "DEBUG"}, memory_limit="2Gi")
     assert isinstance(configuration, KubernetesWorkerJobConfiguration)
