@@ -18,6 +18,7 @@ from pathlib import Path
 from app.dev.specimen_photos import DEGRADATIONS
 from bench.documents import figures, report, scoring
 from bench.documents.shots import Shot, prepare, shots
+from flows import reader_limits
 
 _PEOPLE, _QUICK_PEOPLE = 30, 4
 _PEOPLE_PER_SEED = 1_000
@@ -26,8 +27,9 @@ _PROCESSES = 3
 
 def main() -> None:
     arguments = _arguments()
-    # Before a process loads what reads it: one thread each, so that processor time is that of one core.
-    os.environ["OMP_NUM_THREADS"] = "1"
+    # Before a process is started: as the reading process is, and with one thread each, so that processor time
+    # is that of one core.
+    os.environ.update(reader_limits.ENVIRONMENT, OMP_NUM_THREADS="1")
     people = arguments.people or (_QUICK_PEOPLE if arguments.quick else _PEOPLE)
     today = datetime.now(UTC).date()
     sys.stderr.write(f"--seed {arguments.seed}, {people} people\n")

@@ -103,7 +103,8 @@ def _read_page(engine: Engine, picture: Picture, today: date, watch: Stopwatch) 
         card = _card(symbol)
     with watch.step("text"):
         pixels = pdf417.without(picture.pixels, symbol.corners) if symbol else picture.pixels
-        printed = read_printed(engine, pixels, today=today)
+        part = np.ascontiguousarray(pixels[photo.printed_part(grey)])
+        printed = read_printed(engine, part, today=today)
     return Page(picture, grey, card, aamva.fields(card) if card else {}, printed)
 
 

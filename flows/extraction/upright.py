@@ -16,7 +16,7 @@ import numpy as np
 
 from flows.extraction.engine import Engine, Line
 from flows.extraction.fields import CORE, Reading, merge
-from flows.extraction.fronts import front
+from flows.extraction.fronts.front import Front, understand
 from flows.extraction.fronts.labels import cut, open_label
 from flows.extraction.intake.picture import Pixels
 from flows.extraction.passports import mrz, passport
@@ -43,6 +43,8 @@ class Printed:
     fields: Reading
     zone: Mrz | None = None
     """Of a passport or an identity card."""
+    front: Front | None = None
+    """Of a page that is neither."""
 
     def core(self) -> int:
         """How many core fields there are."""
@@ -61,8 +63,7 @@ def read_printed(engine: Engine, pixels: Pixels, *, today: date) -> Printed:
         pixels = np.ascontiguousarray(np.rot90(pixels, turns))
         text = engine.read(pixels)
         found = _understood(text.lines, text.fields, today)
-    travels = _of_a_traveller(found.lines, found.zone)
-    for look_again in (_with_letters,) if travels else (_with_lost, _with_surer):
+    for look_again in (_with_letters, _with_lost, _with_surer):
         lines = look_again(engine, pixels, found)
         if [id(line) for line in lines] != [id(line) for line in found.lines]:
             found = _understood(lines, text.fields, today)
@@ -71,13 +72,15 @@ def read_printed(engine: Engine, pixels: Pixels, *, today: date) -> Printed:
 
 def _with_letters(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]:
     """The lines of a passport, with the letter that follows a label at the end of its line."""
-    return [_complete(engine, pixels, line) for line in found.lines]
+    return found.lines if found.front else [_complete(engine, pixels, line) for line in found.lines]
 
 
 def _with_lost(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]:
     """The lines of a front, with the values that stand where a label has lost its own."""
+    if found.front is None:
+        return found.lines
     known = {id(line): line for line in found.lines}
-    sought = front.lost(list(found.lines))  # kept, so that no two lines have one identity
+    sought = found.front.lost()  # kept, so that no two lines have one identity
     for lost in sought:
         again = engine.reread(pixels, lost.line, further=lost.further)
         if lost.is_found(again):
@@ -87,7 +90,9 @@ def _with_lost(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]
 
 def _with_surer(engine: Engine, pixels: Pixels, found: Printed) -> Sequence[Line]:
     """The lines of a front, those that bear a core field and were hard to read by themselves once more."""
-    doubtful = {id(line) for line in front.doubtful(list(found.lines), found.fields)}
+    if found.front is None:
+        return found.lines
+    doubtful = {id(line) for line in found.front.doubtful(found.fields)}
     return [_surer(engine, pixels, line) if id(line) in doubtful else line for line in found.lines]
 
 
@@ -96,7 +101,8 @@ def _understood(lines: Sequence[Line], named: Reading, today: date) -> Printed:
     zone = mrz.find(lines)
     if _of_a_traveller(lines, zone):
         return Printed(lines, merge([passport.read_passport(list(lines), today=today), named]), zone)
-    return Printed(lines, merge([named, front.read_front(list(lines))]))
+    front = understand(list(lines))
+    return Printed(lines, merge([named, front.fields]), front=front)
 
 
 def _of_a_traveller(lines: Sequence[Line], zone: Mrz | None) -> bool:

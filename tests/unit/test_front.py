@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName
-from flows.extraction.fronts.front import doubtful, read_front
+from flows.extraction.fronts.front import read_front, understand
 from flows.extraction.fronts.labels import Piece, cut, open_label
 from flows.extraction.fronts.pairing import cheapest_assignment
 from flows.extraction.fronts.vocabulary import Label
@@ -281,8 +281,8 @@ def test_hard_lines_of_core_fields_are_named_for_a_second_look() -> None:
     hard = Line(NUMBERED[2].text, 60.0, NUMBERED[2].corners)
     other = Line("ORGAN DONOR", 60.0, line("ORGAN DONOR", 600, 500).corners)
     lines = [*NUMBERED[:2], hard, *NUMBERED[3:], other]
-    assert doubtful(lines, read_front(lines)) == [hard]
-    assert doubtful(NUMBERED, read_front(NUMBERED)) == []
+    assert understand(lines).doubtful(read_front(lines)) == [hard]
+    assert understand(NUMBERED).doubtful(read_front(NUMBERED)) == []
 
 
 def test_lost_spaces_are_put_back_where_the_picture_shows_a_gap() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from flows.extraction.engine import Line
 from flows.extraction.fields import FieldName, Reading
-from flows.extraction.fronts.front import lost, read_front
+from flows.extraction.fronts.front import read_front, understand
 from flows.extraction.fronts.labels import cut
 from flows.extraction.fronts.vocabulary import Label
 from tests.unit.readings import line
@@ -261,7 +261,7 @@ STACKED = [
 
 
 def test_a_value_lost_beneath_its_label_is_looked_for_there() -> None:
-    [sex] = lost([*STACKED, line("SEX", 300, 170, 20)])
+    [sex] = understand([*STACKED, line("SEX", 300, 170, 20)]).lost()
     (left, top), _, (right, bottom), _ = sex.line.corners
     assert left < 300 < right
     assert (top, bottom) == pytest.approx((192, 222))
@@ -272,30 +272,30 @@ def test_a_value_lost_beneath_its_label_is_looked_for_there() -> None:
 
 def test_a_value_lost_beside_its_label_is_looked_for_there() -> None:
     alone = line("15 SEX", 300, 170)
-    [sex] = lost([line("1 MULLER", 300, 100), line("3 DOB 01/31/1980", 300, 135), alone])
+    [sex] = understand([line("1 MULLER", 300, 100), line("3 DOB 01/31/1980", 300, 135), alone]).lost()
     assert (sex.line is alone, sex.further > 1) == (True, True)
     assert sex.is_found(Line("15 SEX F", 90.0, alone.corners))
     assert not sex.is_found(Line("15 SEX", 90.0, alone.corners))
 
 
 def test_nothing_is_looked_for_between_a_label_and_the_next_on_its_line() -> None:
-    assert lost([line("1 MULLER", 300, 100), line("15 SEX 18 EYES BRO", 300, 170)]) == []
+    assert understand([line("1 MULLER", 300, 100), line("15 SEX 18 EYES BRO", 300, 170)]).lost() == []
 
 
 @pytest.mark.parametrize("label", ["HT", "16", "16 HGT"])
 def test_a_height_that_ends_in_feet_is_read_on(label: str) -> None:
-    [height] = lost([line("1 MULLER", 300, 100), line(f"{label} 5'", 300, 170)])
+    [height] = understand([line("1 MULLER", 300, 100), line(f"{label} 5'", 300, 170)]).lost()
     assert height.is_found(line(f"{label} 5'-09\"", 300, 170))
 
 
 def test_a_stroke_alone_on_the_cards_ground_is_no_value() -> None:
-    [sought] = lost([*STACKED, line("CLASS", 300, 170, 20)])
+    [sought] = understand([*STACKED, line("CLASS", 300, 170, 20)]).lost()
     assert not sought.is_found(Line("1", 80.0, sought.line.corners))
 
 
 def test_a_line_that_is_no_value_where_one_must_stand_is_read_again() -> None:
     torn = line("MXLL#R", 300, 192)
-    [given] = lost([*STACKED, line("FIRST NAME", 300, 170, 20), torn])
+    [given] = understand([*STACKED, line("FIRST NAME", 300, 170, 20), torn]).lost()
     assert given.line is torn
     assert given.is_found(replace(torn, text="ANNA"))
 
@@ -304,10 +304,10 @@ def test_a_skewed_page_has_its_strips_skewed() -> None:
     angle = np.radians(7)
     matrix = np.array([(np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))], dtype=np.float32)
     lines = [*STACKED, line("SEX", 300, 170, 20)]
-    [level] = lost(lines)
-    [skewed] = lost([replace(each, corners=each.corners @ matrix) for each in lines])
+    [level] = understand(lines).lost()
+    [skewed] = understand([replace(each, corners=each.corners @ matrix) for each in lines]).lost()
     assert skewed.line.corners == pytest.approx(level.line.corners @ matrix, abs=2)
 
 
 def test_nothing_is_looked_for_when_every_label_has_its_value() -> None:
-    assert lost(STACKED) == []
+    assert understand(STACKED).lost() == []

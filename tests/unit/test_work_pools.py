@@ -129,7 +129,7 @@ def test_an_environment_names_only_settings_there_are_and_no_secret(kind: str) -
     assert ours <= SETTINGS - SECRETS
 
 
-@pytest.mark.parametrize("kind", WORKERS.keys() - {"ecs:push"})  # which differs in its credentials alone
+@pytest.mark.parametrize("kind", ["process", "docker", "ecs", "kubernetes"])
 async def test_a_run_asks_again_while_prefects_database_starts_again(kind: str) -> None:
     """Prefect answers 500 meanwhile, and by itself its client gives up at the first."""
     configuration = await prepared(kind, env={"SLUICE_LOG_LEVEL": "DEBUG"})

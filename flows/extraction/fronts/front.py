@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from flows.extraction import normalise
 from flows.extraction.engine import Line
@@ -48,38 +49,47 @@ _SHORT_DATE = re.compile(r"\d{1,2}-\d{1,2}-\d{2}")
 _BARE_NINE = re.compile(r"9 ?A[.:]? ?[A-Z]M?")
 
 
-def read_front(lines: list[Line]) -> Reading:
-    """Understand the lines of a page that stands upright, give or take some skew. Fields that are not
-    there, or not understood, are left out."""
-    return _understand(level(lines))
-
-
 _SHOWN = (*NAMES, *DATES, Label.NUMBER, Label.ADDRESS)
 """Labels of core fields."""
 
 
-def lost(lines: list[Line]) -> list[Lost]:
-    """The values whose labels were read alone, each with where to look for it again."""
+@dataclass(frozen=True)
+class Front:
+    """A licence's front as understood from its lines. Fields that are not there, or not understood, are left
+    out."""
+
+    fields: Reading
+    page: Page
+
+    def lost(self) -> list[Lost]:
+        """The values whose labels were read alone, each with where to look for it again."""
+        return lost_values(self.page)
+
+    def doubtful(self, reading: Reading) -> list[Line]:
+        """The lines that bear a core field and were read with little confidence, for a second, closer look.
+
+        None when `reading`, what these lines and perhaps other sources gave, is sure of every core field.
+        """
+        if all(name in reading and reading[name].confidence >= _SURE for name in CORE):
+            return []
+        bearing = [claim.span.line for label in _SHOWN for claim in self.page.claims.get(label, [])]
+        bearing += [span.line for span in self.page.spans if CITY.match(folded(span.text))]
+        unsure = {id(line): line for line in bearing if line.confidence < _SURE}
+        return list(unsure.values())
+
+
+def understand(lines: list[Line]) -> Front:
+    """The front of a page that stands upright, give or take some skew."""
     page = level(lines)
-    _understand(page)
-    return lost_values(page)
+    return Front(_fields(page), page)
 
 
-def doubtful(lines: list[Line], reading: Reading) -> list[Line]:
-    """The lines that bear a core field and were read with little confidence, for a second, closer look.
-
-    None when `reading`, what these lines and perhaps other sources gave, is sure of every core field.
-    """
-    if all(name in reading and reading[name].confidence >= _SURE for name in CORE):
-        return []
-    page = level(lines)
-    _understand(page)
-    bearing = {id(claim.span.line) for label in _SHOWN for claim in page.claims.get(label, [])}
-    bearing |= {id(span.line) for span in page.spans if CITY.match(folded(span.text))}
-    return [line for line in lines if line.confidence < _SURE and id(line) in bearing]
+def read_front(lines: list[Line]) -> Reading:
+    """The fields alone."""
+    return understand(lines).fields
 
 
-def _understand(page: Page) -> Reading:
+def _fields(page: Page) -> Reading:
     """All fields of one page, in the frame its spans are in."""
     join_title(page)
     join_torn(page)

@@ -34,13 +34,18 @@ _STEEP = 8
 """Of 255, a pixel; the grain of paper and of JPEG stays below."""
 _BUSY = 0.05
 """Share of a row or column that is steep; the margins of a page have less."""
+_SPECK = 0.004
+"""Share of a row or column; a letter or two have more."""
+_AROUND = 0.03
+"""Of a part's longer side, that is kept around it."""
 _SMALLEST = 0.1
 """Share of a side; what is smaller is no document, and the whole picture is compared instead."""
 
 
 def sharpness(grey: Grey) -> float:
     """Variance of the Laplacian: a clean scan about 1,600, a phone's photo 255, unreadable below 100."""
-    return float(cv2.Laplacian(_measured(grey), cv2.CV_64F).var())
+    _, spread = cv2.meanStdDev(cv2.Laplacian(_measured(grey), cv2.CV_16S))
+    return float(spread[0, 0] ** 2)
 
 
 def glare(pixels: Pixels) -> float:
@@ -49,7 +54,8 @@ def glare(pixels: Pixels) -> float:
     A reflection is a solid blob of white that fades into its surroundings and lies within the picture; paper,
     a white card and a scan's margins are white too.
     """
-    least = _measured(pixels).min(axis=2)
+    red, green, blue = cv2.split(_measured(pixels))
+    least = np.asarray(cv2.min(cv2.min(red, green), blue), dtype=np.uint8)
     white = cv2.morphologyEx(
         (least >= _WASHED_OUT).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), dtype=np.uint8)
     )
@@ -84,8 +90,25 @@ def difference_hash(grey: Grey) -> bytes:
     return np.packbits(np.diff(spots, axis=1) > 0).tobytes()
 
 
+def printed_part(grey: Grey) -> tuple[slice, slice]:
+    """The rows and columns outside of which there is nothing, with a little around them: a card on a page
+    that was scanned whole is a twentieth of it. All of them when there is next to nothing."""
+    rows, columns = _bounds(grey, _SPECK)
+    around = round(_AROUND * max(rows.stop - rows.start, columns.stop - columns.start))
+    return _wider(rows, around), _wider(columns, around)
+
+
+def _wider(part: slice, by: int) -> slice:
+    return slice(max(0, part.start - by), part.stop + by)
+
+
 def _without_margins(grey: Grey) -> Grey:
     """The part with edges in it; all of it when there are hardly any."""
+    return grey[_bounds(grey, _BUSY)]
+
+
+def _bounds(grey: Grey, least: float) -> tuple[slice, slice]:
+    """The rows and columns between the first and the last of which more than this share is steep."""
     scale = _OUTLINE_SIDE / max(grey.shape)
     small = cv2.resize(
         grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -94,11 +117,11 @@ def _without_margins(grey: Grey) -> Grey:
     slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)) / _SOBEL
     bounds = []
     for axis in (0, 1):
-        busy = np.flatnonzero((slope > _STEEP).mean(axis=1 - axis) > _BUSY)
+        busy = np.flatnonzero((slope > _STEEP).mean(axis=1 - axis) > least)
         if busy.size < 2 or busy[-1] - busy[0] < _SMALLEST * slope.shape[axis]:
-            return grey
+            return slice(0, grey.shape[0]), slice(0, grey.shape[1])
         bounds.append(slice(int(busy[0] / scale), int((busy[-1] + 1) / scale)))
-    return grey[bounds[0], bounds[1]]
+    return bounds[0], bounds[1]
 
 
 def distance(one: bytes, other: bytes) -> int:
