@@ -160,6 +160,28 @@ def test_another_photo_of_the_same_card_is_another_picture() -> None:
     assert distance(by_a_phone(front()), by_a_phone(front()).rotate(3)) > 2 * SAME
 
 
+def test_the_printed_part_of_a_scanned_page_is_the_card_and_a_little_around_it() -> None:
+    rows, columns = photo.printed_part(grey(on_a_page(front())))
+    assert 250 <= rows.start <= 300
+    assert 770 <= rows.stop <= 820
+    assert 350 <= columns.start <= 400
+    assert 1_120 <= columns.stop <= 1_170
+
+
+@pytest.mark.parametrize("ink", [0, 170])
+def test_a_short_line_far_below_the_rest_belongs_to_the_printed_part(ink: int) -> None:
+    page = on_a_page(front())
+    ImageDraw.Draw(page).text((420, 1_600), "DD 12345", fill=(ink, ink, ink), font_size=20)
+    rows, _ = photo.printed_part(grey(page))
+    assert rows.stop >= 1_620
+
+
+@pytest.mark.parametrize("shade", ["white", "black"])
+def test_of_a_picture_of_nothing_all_is_kept(shade: str) -> None:
+    nothing = grey(Image.new("RGB", (900, 600), shade))
+    assert nothing[photo.printed_part(nothing)].shape == nothing.shape
+
+
 def test_the_hash_has_256_bits_whatever_the_size() -> None:
     for size in [(200, 200), (4_000, 400), (17, 16)]:
         assert len(photo.difference_hash(np.zeros(size, dtype=np.uint8))) == 32

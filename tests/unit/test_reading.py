@@ -184,6 +184,13 @@ def test_an_engine_that_reads_any_way_round_is_asked_once(turns: int) -> None:
     assert len(asked) == 1
 
 
+def test_a_card_on_a_page_that_was_scanned_whole() -> None:
+    """At 300 dots an inch, as flatbeds come: what is reduced to a screen's width has no letters left."""
+    page = Image.new("RGB", (2_480, 3_508), (252, 252, 250))
+    page.paste(specimens.front(LICENCE), (300, 400))
+    assert found(read(page), specimens.truth(LICENCE)) == specimens.truth(LICENCE)
+
+
 def test_a_blurred_photo_says_what_to_do() -> None:
     with pytest.raises(Unreadable, match="blurred"):
         read(specimens.blurred(specimens.front(LICENCE)))

@@ -34,8 +34,8 @@ _STEEP = 8
 """Of 255, a pixel; the grain of paper and of JPEG stays below."""
 _BUSY = 0.05
 """Share of a row or column that is steep; the margins of a page have less."""
-_SPECK = 0.004
-"""Share of a row or column; a letter or two have more."""
+_FAINT, _SPECK = 3, 0.004
+"""The same for what may be print: a letter or two in grey have more."""
 _AROUND = 0.03
 """Of a part's longer side, that is kept around it."""
 _SMALLEST = 0.1
@@ -93,7 +93,7 @@ def difference_hash(grey: Grey) -> bytes:
 def printed_part(grey: Grey) -> tuple[slice, slice]:
     """The rows and columns outside of which there is nothing, with a little around them: a card on a page
     that was scanned whole is a twentieth of it. All of them when there is next to nothing."""
-    rows, columns = _bounds(grey, _SPECK)
+    rows, columns = _bounds(grey, _FAINT, _SPECK)
     around = round(_AROUND * max(rows.stop - rows.start, columns.stop - columns.start))
     return _wider(rows, around), _wider(columns, around)
 
@@ -104,11 +104,11 @@ def _wider(part: slice, by: int) -> slice:
 
 def _without_margins(grey: Grey) -> Grey:
     """The part with edges in it; all of it when there are hardly any."""
-    return grey[_bounds(grey, _BUSY)]
+    return grey[_bounds(grey, _STEEP, _BUSY)]
 
 
-def _bounds(grey: Grey, least: float) -> tuple[slice, slice]:
-    """The rows and columns between the first and the last of which more than this share is steep."""
+def _bounds(grey: Grey, steep: float, least: float) -> tuple[slice, slice]:
+    """The rows and columns between the first and the last with more than this share of slopes so steep."""
     scale = _OUTLINE_SIDE / max(grey.shape)
     small = cv2.resize(
         grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -117,7 +117,7 @@ def _bounds(grey: Grey, least: float) -> tuple[slice, slice]:
     slope = np.hypot(cv2.Sobel(soft, cv2.CV_32F, 1, 0), cv2.Sobel(soft, cv2.CV_32F, 0, 1)) / _SOBEL
     bounds = []
     for axis in (0, 1):
-        busy = np.flatnonzero((slope > _STEEP).mean(axis=1 - axis) > least)
+        busy = np.flatnonzero((slope > steep).mean(axis=1 - axis) > least)
         if busy.size < 2 or busy[-1] - busy[0] < _SMALLEST * slope.shape[axis]:
             return slice(0, grey.shape[0]), slice(0, grey.shape[1])
         bounds.append(slice(int(busy[0] / scale), int((busy[-1] + 1) / scale)))

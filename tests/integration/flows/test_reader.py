@@ -92,7 +92,9 @@ async def test_what_a_cloud_engine_gets_is_pixels_and_no_file() -> None:
         await process.read(file.getvalue(), "google-vision", engine_at(url))
     [sent] = vision.pictures
     picture = Image.open(io.BytesIO(sent))
-    assert (picture.format, picture.size) == ("JPEG", uploaded.size)
+    assert picture.format == "JPEG"
+    assert picture.width <= uploaded.width
+    assert picture.height <= uploaded.height
     assert dict(picture.getexif()) == {}
 
 
