@@ -10,15 +10,17 @@ import resource
 
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(1024 * 1024 * 1024),
 }
 """With these the process is started. Threads that nothing here needs reserve 30 MB each, one for every core
-of the machine, so the memory limit would mean something else on each.
+of the machine, so the memory limit would mean something else on each; OpenCV's wait in loops for work that is
+too small for them, at 6 to 10 % of the CPU time.
 
 The last two (mallopt(3); the first as large as it may be) have glibc keep what one layer of a model gives
-back for the next, instead of returning it to the kernel, which would zero it again: a tenth of the time."""
+back for the next, instead of returning it to the kernel, which would zero it again, at 6 to 9 %."""
 
 CPU_SECONDS = 180
 """Of all threads together. The flow's time limit comes first; this one holds when the flow is gone."""
