@@ -299,6 +299,10 @@ async def test_streams_and_long_polls_end_at_once_when_the_gateway_is_asked_to(
     waiting = asyncio.create_task(running.http.get("/v1/applications/A-1", headers=known))
     async with stream(running, loan_app) as following:
         await following.next()
+        async with asyncio.timeout(30):
+            while len(running.server.server_state.tasks) < 2:  # until the long poll has come in as well
+                assert not waiting.done()
+                await asyncio.sleep(0.01)
         running.server.handle_exit(signal.SIGTERM, None)
         async with asyncio.timeout(2):
             await following.end()
