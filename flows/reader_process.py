@@ -14,8 +14,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from flows import reader_dialogue as dialogue
 from flows.discretion import describe
 from flows.engines.cloud import Jpeg, PageText
@@ -42,7 +40,7 @@ def main(engine_name: str) -> None:
 def _engine(name: str, source: BinaryIO, output: BinaryIO) -> Engine:
     if name == RapidOcr.name:
         engine = RapidOcr()
-        engine.read(np.zeros((64, 64, 3), dtype=np.uint8))
+        engine.load()
         return engine
 
     def ask(picture: Jpeg) -> PageText:

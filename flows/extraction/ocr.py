@@ -11,10 +11,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from flows.extraction.engine import Line, Text
-from flows.extraction.intake.picture import Pixels
+from flows.extraction.intake.picture import Corners, Pixels, reduced
 from flows.extraction.spacing import gaps
 from flows.extraction.transliteration import latin
 
@@ -39,8 +38,6 @@ _STRIP_HEIGHT = 48
 """Pixels, the height the recogniser itself works at."""
 _COLUMN = 8
 """Pixels of a strip; for each so many the recogniser names a character, or none."""
-Corners = NDArray[np.float32]
-"""Four points as rows of x and y, clockwise."""
 
 _one_at_a_time = threading.Lock()
 """The models' working memory is hundreds of megabytes per call, so a process reads one page at a time."""
@@ -80,12 +77,15 @@ class RapidOcr:
     def versions(self) -> dict[str, str]:
         return {name: version(name) for name in ("rapidocr", "onnxruntime")}
 
+    def load(self) -> None:
+        """Load the models now, before there is a picture."""
+        _engine()
+
     def read(self, pixels: Pixels) -> Text:
         """Without the model that judges a line's angle: it takes JOHNSON for an upside-down NOSNHOJ."""
         scale = min(1.0, _LONGEST_SIDE / max(pixels.shape[:2]))
-        small = _smaller(pixels, scale) if scale < 1 else pixels
         with _one_at_a_time:
-            found = _engine()(_blue_first(small), use_det=True, use_cls=False, use_rec=False)
+            found = _engine()(_blue_first(reduced(pixels, scale)), use_det=True, use_cls=False, use_rec=False)
             boxes = [] if found.boxes is None else found.boxes / scale
             lines = _recognised(pixels, [np.asarray(corners, dtype=np.float32) for corners in boxes])
         return Text([line for line in lines if line.text.strip() and line.confidence >= _LEAST])
@@ -150,11 +150,6 @@ def _strip(pixels: Pixels, corners: Corners) -> Pixels:
     columns = max(1, width * _STRIP_HEIGHT // height)
     how = cv2.INTER_AREA if height > _STRIP_HEIGHT else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(level, (columns, _STRIP_HEIGHT), interpolation=how), dtype=np.uint8)
-
-
-def _smaller(pixels: Pixels, scale: float) -> Pixels:
-    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
 
 
 def _blue_first(pixels: Pixels) -> Pixels:

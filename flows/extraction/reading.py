@@ -20,13 +20,12 @@ from flows.extraction import checks
 from flows.extraction.assessment import DocumentRead, check_documents
 from flows.extraction.barcodes import aamva, pdf417
 from flows.extraction.barcodes.issuers import state_of
-from flows.extraction.barcodes.pdf417 import Grey
 from flows.extraction.checks import Check, Policy
 from flows.extraction.checks.kinds import sides_shown
 from flows.extraction.engine import Engine
 from flows.extraction.fields import CORE, FieldName, Reading, merge
 from flows.extraction.intake import photo
-from flows.extraction.intake.picture import Picture, Unreadable
+from flows.extraction.intake.picture import Grey, Picture, Unreadable
 from flows.extraction.intake.upload import Upload, open_upload
 from flows.extraction.result import Extraction, Kind
 from flows.extraction.upright import Printed, read_printed

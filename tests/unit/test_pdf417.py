@@ -12,7 +12,8 @@ from PIL import Image
 from app.dev import specimens
 from app.dev.specimen_photos import DEGRADATIONS, photograph
 from flows.extraction.barcodes import pdf417
-from flows.extraction.barcodes.pdf417 import Grey, read_pdf417, without
+from flows.extraction.barcodes.pdf417 import read_pdf417, without
+from flows.extraction.intake.picture import Grey
 
 TODAY = date(2026, 11, 20)
 

@@ -17,10 +17,7 @@ import zxingcpp
 from numpy.typing import NDArray
 
 from flows.extraction.barcodes.aamva import begins_as_card, is_whole
-
-Grey = NDArray[np.uint8]
-Corners = NDArray[np.float32]
-"""Four points as rows of x and y, in the picture's pixels."""
+from flows.extraction.intake.picture import Corners, Grey, reduced
 
 _PDF417 = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
 _SEARCH_SIDE = 1_000
@@ -128,7 +125,7 @@ def _regions(grey: Grey) -> list[_Region]:
     """Where edges of one direction crowd together: up to three places, most crowded first."""
     longer = max(grey.shape)
     scale = min(1.0, _SEARCH_SIDE / longer)
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+    small = reduced(grey, scale)
     across = np.abs(cv2.Sobel(small, cv2.CV_32F, 1, 0, ksize=3))
     along = np.abs(cv2.Sobel(small, cv2.CV_32F, 0, 1, ksize=3))
     found: list[tuple[float, _Region]] = []
@@ -159,8 +156,7 @@ def _crowded(edges: NDArray[np.float32], joint: tuple[int, int]) -> Iterator[tup
 
 def _is_striped(level: Grey) -> bool:
     """Whether a level crop is full of upright stripes, as a PDF417 is and print is not."""
-    scale = min(1.0, _STRIPES_WIDTH / level.shape[1])
-    small = cv2.resize(level, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else level
+    small = reduced(level, _STRIPES_WIDTH / level.shape[1])
     rows, columns = small.shape
     inner = small[rows // 5 : rows - rows // 5, columns // 12 : columns - columns // 12]
     across = float(np.abs(cv2.Sobel(inner, cv2.CV_32F, 1, 0, ksize=3)).sum())

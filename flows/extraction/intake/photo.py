@@ -6,10 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from flows.extraction.intake.picture import Pixels
-
-Grey = NDArray[np.uint8]
-"""Rows by columns of luminance."""
+from flows.extraction.intake.picture import Grey, Pixels, reduced
 
 _SIDE = 1_000
 """Pixels of the longer side at which photos are measured, so that cameras compare."""
@@ -35,7 +32,7 @@ _STEEP = 8
 _BUSY = 0.05
 """Share of a row or column that is steep; the margins of a page have less."""
 _FAINT, _SPECK = 3, 0.004
-"""The same for what may be print: a letter or two in grey have more."""
+"""How steep, and what share of a row or column, for what may be print: a letter or two in grey have more."""
 _AROUND = 0.03
 """Of a part's longer side, that is kept around it."""
 _SMALLEST = 0.1
@@ -92,7 +89,7 @@ def difference_hash(grey: Grey) -> bytes:
 
 def printed_part(grey: Grey) -> tuple[slice, slice]:
     """The rows and columns outside of which there is nothing, with a little around them: a card on a page
-    that was scanned whole is a twentieth of it. All of them when there is next to nothing."""
+    that was scanned whole is a thirteenth of it. All of them when there is next to nothing."""
     rows, columns = _bounds(grey, _FAINT, _SPECK)
     around = round(_AROUND * max(rows.stop - rows.start, columns.stop - columns.start))
     return _wider(rows, around), _wider(columns, around)
@@ -130,8 +127,4 @@ def distance(one: bytes, other: bytes) -> int:
 
 
 def _measured(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = _SIDE / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.uint8)
+    return reduced(picture, _SIDE / max(picture.shape[:2]))

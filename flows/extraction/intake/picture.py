@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +18,18 @@ WORKING_SIDE = 4_000
 
 Pixels = NDArray[np.uint8]
 """Rows by columns by red, green and blue."""
+Grey = NDArray[np.uint8]
+"""Rows by columns of luminance."""
+Corners = NDArray[np.float32]
+"""Four points as rows of x and y, clockwise, in the picture's pixels."""
+
+
+def reduced(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """The picture made smaller by this factor, its pixels averaged; itself when that is 1 or more."""
+    if scale >= 1:
+        return picture
+    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
